@@ -1,0 +1,10 @@
+"""Turn any saved Keras model into a working Keras 3 model, and prove that it computes what the original computed."""
+
+from __future__ import annotations
+
+from reconstruct.errors import ReconstructError
+from reconstruct.objects.custom import register
+from reconstruct.readers import read as inspect
+from reconstruct.recover import Recovery, recover
+
+__all__ = ["ReconstructError", "Recovery", "inspect", "recover", "register"]

@@ -1,0 +1,190 @@
+"""The command line: arguments to verbs, nothing else. Results go to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reconstruct.errors import ReconstructError
+
+app = typer.Typer(
+    name="reconstruct",
+    help="Turn any saved Keras model into a working Keras 3 model, and prove that it computes the same.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+oracle_app = typer.Typer(help="The Keras versions that say what an old file computed.", no_args_is_help=True)
+app.add_typer(oracle_app, name="oracles")
+
+USAGE = 2
+File = Annotated[Path, typer.Argument(show_default=False, help="a saved model: .h5, .keras, a directory or config JSON")]
+Custom = Annotated[
+    list[str] | None, typer.Option("--custom", metavar="MODULE_OR_FILE", help="code of custom layers; repeatable")
+]
+Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
+
+
+def _quiet() -> None:
+    """Frameworks are told to keep their notices to themselves, before they are imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+@app.command()
+def inspect(
+    file: File, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+) -> None:
+    """Show what a file holds, who wrote it, and what recovering it would change. Imports no framework."""
+    from reconstruct import display, inspection
+
+    try:
+        facts = inspection.inspect(file)
+    except ReconstructError as error:
+        if as_json:
+            print(json.dumps({"source": str(file), "error": display.error_fields(error)}, indent=1))
+        else:
+            display.show_error(error)
+        raise typer.Exit(1) from None
+    print(json.dumps(facts, indent=1) if as_json else display.inspection_text(facts))
+
+
+@app.command()
+def recover(
+    file: File,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.keras", help="the file to write")],
+    custom: Custom = None,
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option("--input-shape", metavar="28,28,1", help="without the batch axis; once an input, in order"),
+    ] = None,
+    examples: Annotated[
+        Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
+    ] = None,
+    trust_code: Annotated[bool, typer.Option("--trust-code", help="let oracles run code that is in the file")] = False,
+    write_differing: Annotated[
+        bool, typer.Option("--write-differing", help="write the model although an oracle contradicts it")
+    ] = False,
+    report: Report = None,
+) -> None:
+    """Recover one model, verify it, and write it as a .keras file of Keras 3."""
+    _quiet()
+    from reconstruct import display
+    from reconstruct.recover import recover as recover_one
+    from reconstruct.report import document
+    from reconstruct.runtimes.recovering import write
+
+    shapes = [_shape(text) for text in input_shape] if input_shape else None
+    with display.status(f"recovering {file.name}") as say:
+        recovery = recover_one(
+            file,
+            custom=custom or (),
+            input_shape=shapes,
+            examples=examples,
+            trust_code=trust_code,
+            on_progress=say,
+        )
+        result = write(recovery, str(output), write_differing)
+    if report is not None:
+        display.write_json(report, document([result]))
+    display.show_result(result)
+    raise typer.Exit(recovery.result.exit_code)
+
+
+@app.command()
+def migrate(
+    paths: Annotated[list[Path], typer.Argument(metavar="SRC… DST", show_default=False)],
+    report: Report = None,
+    hints: Annotated[
+        Path | None, typer.Option("--hints", metavar="HINTS.json", help="input shapes, examples and code by file")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="processes; default: as many as there are cores")] = None,
+    custom: Custom = None,
+) -> None:
+    """Recover many models (files, or all below directories) into a directory. Can be run again to continue."""
+    if len(paths) < 2:
+        raise typer.BadParameter("give at least one source and the destination directory")
+    _quiet()
+    from reconstruct import display
+    from reconstruct.migrate import migrate as migrate_all
+    from reconstruct.report import document, worst_exit_code
+
+    *sources, target = paths
+    if target.exists() and not target.is_dir():
+        raise typer.BadParameter(f"the destination {target} is not a directory")
+    try:
+        with display.progress("migrating") as bar:
+            results = migrate_all(
+                sources,
+                target,
+                hints=_hints(hints),
+                jobs=jobs,
+                custom=custom or (),
+                on_total=bar.total,
+                on_result=bar.advance,
+            )
+    except ReconstructError as error:
+        display.show_error(error)
+        raise typer.Exit(1) from None
+    if report is not None:
+        display.write_json(report, document(results))
+    display.show_results(results)
+    raise typer.Exit(worst_exit_code([r["status"] for r in results]))
+
+
+@oracle_app.command("list")
+def list_oracles() -> None:
+    """List the oracles and whether each can run here."""
+    from reconstruct import display
+    from reconstruct.runtimes import oracles
+
+    display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
+
+
+@oracle_app.command("install")
+def install_oracles() -> None:
+    """Install the earlier Keras versions into the user's cache; the environment stays as it is."""
+    from reconstruct import display
+    from reconstruct.runtimes import oracles
+
+    failed = False
+    for runtime in oracles.CATALOGUE:
+        if not runtime.earlier:
+            continue
+        try:
+            with display.status(f"installing {runtime.name}") as say:
+                oracles.install(runtime, say)
+        except ReconstructError as error:
+            display.show_error(error)
+            failed = True
+    display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
+    raise typer.Exit(1 if failed else 0)
+
+
+def _shape(text: str) -> list[int | None]:
+    """`28,28,1` to a shape; `?` or `none` for an open axis."""
+    try:
+        return [None if part.strip().lower() in ("?", "none", "null", "") else int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a shape; write 28,28,1", param_hint="--input-shape") from None
+
+
+def _hints(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        hints = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--hints") from None
+    if not isinstance(hints, dict) or not all(isinstance(v, dict) for v in hints.values()):
+        raise typer.BadParameter(f"{path} must map source paths to objects", param_hint="--hints")
+    return hints
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,51 @@
+"""The tree of errors.
+
+    ReconstructError
+    ├── ReadError (OSError)            the file cannot be read as a Keras artifact
+    ├── ConfigError (ValueError)       its config cannot be understood
+    │   └── NotEquivalent              no Keras 3 form with the same meaning exists
+    ├── BuildError (ValueError)        Keras 3 cannot build the model
+    │   └── UnknownLayer               a class is missing
+    └── OracleUnavailable (ImportError) a runtime to compare with cannot be had
+
+An exception stops work. What is wrong with a user's file but does not stop it is a `Finding`.
+"""
+
+from __future__ import annotations
+
+
+class ReconstructError(Exception):
+    """Root of all errors: what happened, where (`path`), and what to do about it (`hint`)."""
+
+    def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.hint = hint
+
+
+class ReadError(ReconstructError, OSError):
+    """The file is no Keras artifact, is damaged, or cannot be opened."""
+
+    def __str__(self) -> str:  # OSError would print an errno tuple
+        return self.message
+
+
+class ConfigError(ReconstructError, ValueError):
+    """The architecture in the file cannot be understood."""
+
+
+class NotEquivalent(ConfigError):
+    """What the file says has no form with the same meaning in Keras 3."""
+
+
+class BuildError(ReconstructError, ValueError):
+    """Keras 3 refuses to build the model."""
+
+
+class UnknownLayer(BuildError):
+    """A class that is neither stock Keras nor among the custom objects."""
+
+
+class OracleUnavailable(ReconstructError, ImportError):
+    """A runtime that could say what the original computed cannot be installed or started."""

@@ -1,0 +1,231 @@
+"""Many files: each is recovered in one of a few worker processes, and none stops the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from reconstruct.errors import ReadError, ReconstructError
+from reconstruct.naming import output_name
+from reconstruct.readers.sniff import HDF5_SIGNATURE
+from reconstruct.report import Result
+from reconstruct.runtimes.worker import Worker
+
+SECONDS = 900.0
+STATE = ".reconstruct.json"
+_SUFFIXES = (".h5", ".hdf5", ".hdf", ".keras", ".json")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file, the path it is written to, and what the user said about it."""
+
+    source: str
+    output: str
+    hint: Mapping[str, Any]
+
+
+def migrate(
+    sources: Sequence[str | os.PathLike[str]],
+    destination: str | os.PathLike[str],
+    *,
+    hints: Mapping[str, Mapping[str, Any]] | None = None,
+    jobs: int | None = None,
+    custom: Sequence[str] = (),
+    on_total: Callable[[int], None] | None = None,
+    on_result: Callable[[dict[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Recover all models among `sources` (files, or directories that are searched) into the directory `destination`.
+
+    Returns one result a file, as the report has it, in the order of the sources. A file that fails does not stop the
+    others. A file that an earlier run with the same hints finished, and that has not changed, is not done again.
+    `hints` has, by path relative to its source directory, `input_shape`, `examples` and `custom`.
+    """
+    target = Path(destination)
+    target.mkdir(parents=True, exist_ok=True)
+    tasks = plan(sources, target, hints or {}, custom)
+    if on_total:
+        on_total(len(tasks))
+    state = _State(target / STATE)
+    results: dict[str, dict[str, Any]] = {}
+
+    def done(task: Task, result: dict[str, Any]) -> None:
+        results[task.source] = result
+        state.record(task, result)
+        if on_result:
+            on_result(result)
+
+    waiting = []
+    for task in tasks:
+        before = state.finished(task)
+        if before is None:
+            waiting.append(task)
+        else:
+            results[task.source] = before
+            if on_result:
+                on_result(before)
+    for task, result in _run(waiting, jobs or default_jobs()):
+        done(task, result)
+    return [results[task.source] for task in tasks]
+
+
+def default_jobs() -> int:
+    """One worker a core, and no more than memory allows: a worker with its oracles takes about 2 GB."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return max(1, min(cores, 2))
+    return max(1, min(cores, memory // (2 << 30)))
+
+
+def plan(
+    sources: Sequence[str | os.PathLike[str]],
+    target: Path,
+    hints: Mapping[str, Mapping[str, Any]],
+    custom: Sequence[str] = (),
+) -> list[Task]:
+    """The files to recover and where each goes: no two to the same place.
+
+    Raises `ReadError` for a source that does not exist.
+    """
+    tasks: list[Task] = []
+    taken: set[str] = set()
+    seen: set[Path] = set()
+    for source in map(Path, sources):
+        if not source.exists():
+            raise ReadError(f"there is no {source}", path=str(source), hint="check the path")
+        for file, relative in _files(source, target):
+            if file.resolve() in seen:
+                continue
+            seen.add(file.resolve())
+            output = output_name(relative, taken)
+            taken.add(output.lower())  # some file systems do not tell case
+            hint = dict(hints.get(relative, {}))
+            hint["custom"] = [*custom, *hint.get("custom", [])]
+            tasks.append(Task(str(file), str(target / output), hint))
+    return tasks
+
+
+def _files(source: Path, target: Path) -> Iterator[tuple[Path, str]]:
+    if source.is_file() or (source / "config.json").is_file():
+        yield source, source.name
+        return
+    for folder, names, files in os.walk(source):
+        here = Path(folder)
+        names[:] = sorted(n for n in names if not n.startswith(".") and (here / n).resolve() != target.resolve())
+        for name in list(names):
+            if (here / name / "config.json").is_file() and (here / name / "metadata.json").is_file():
+                names.remove(name)
+                yield here / name, (here / name).relative_to(source).as_posix()
+        weights = {n for n in files if not n.endswith(".json")}
+        for name in sorted(files):
+            path = here / name
+            if path.is_file() and not name.startswith(".") and _may_be_model(path, weights):
+                yield path, path.relative_to(source).as_posix()
+
+
+def _may_be_model(path: Path, beside: set[str]) -> bool:
+    """By suffix, or by content where the suffix says nothing; a JSON file only if nothing beside it may be its weights,
+    since the weights then bring it along."""
+    if path.suffix == ".json":
+        return False
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(8) == HDF5_SIGNATURE
+    except OSError:
+        return False
+
+
+def _run(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, Any]]]:
+    """Each task in one of `jobs` processes, which stay for further tasks; results as they come."""
+    if not tasks:
+        return
+    count = min(jobs, len(tasks))
+    free: SimpleQueue[Worker] = SimpleQueue()
+    command = [sys.executable, "-m", "reconstruct.runtimes.recovering"]
+    workers = [Worker(command, f"worker {i}") for i in range(count)]
+    for worker in workers:
+        free.put(worker)
+
+    def one(task: Task) -> dict[str, Any]:
+        worker = free.get()
+        try:
+            request = {"source": task.source, "output": task.output, "hint": dict(task.hint)}
+            return dict(worker.ask(request, SECONDS)["result"])
+        except ReconstructError as error:
+            # The worker died or hung: that is a result of this file, and the next file gets a new worker
+            failed = Result(task.source)
+            failed.error = {
+                "type": type(error).__name__,
+                "message": f"the process that worked on it failed: {error.message}",
+                "path": task.source,
+                "hint": "run `reconstruct recover` on it alone to see more",
+            }
+            return failed.to_json()
+        finally:
+            free.put(worker)
+
+    try:
+        with ThreadPoolExecutor(count) as threads:
+            futures: dict[Future[dict[str, Any]], Task] = {threads.submit(one, task): task for task in tasks}
+            try:
+                while futures:
+                    finished, _ = wait(futures, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        yield futures.pop(future), future.result()
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                for worker in workers:
+                    worker.close()
+                raise
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+class _State:
+    """What earlier runs into the same directory finished, one line of JSON a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, dict[str, Any]] = {}
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except OSError:
+            return
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                self._known[entry["key"]] = entry["result"]
+            except (ValueError, KeyError, TypeError):
+                continue  # the last line of a run that was killed
+
+    def finished(self, task: Task) -> dict[str, Any] | None:
+        """The result of an earlier run for the same file and hints, if its output still stands."""
+        result = self._known.get(_key(task))
+        if result is None or not result.get("output") or not os.path.exists(result["output"]):
+            return None
+        return result
+
+    def record(self, task: Task, result: Mapping[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": _key(task), "result": result}) + "\n")
+
+
+def _key(task: Task) -> str:
+    """What the result depends on: the file as it is now, where it goes, and the hints."""
+    status = os.stat(task.source)
+    parts = [os.path.abspath(task.source), status.st_size, status.st_mtime_ns, os.path.abspath(task.output), task.hint]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

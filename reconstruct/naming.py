@@ -1,0 +1,38 @@
+"""Names as Keras forms them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+
+def snake_case(name: str) -> str:
+    """A class name as Keras turns it into a layer's name or a group's (Keras 3, utils/naming.py).
+
+    >>> snake_case("Conv2DTranspose")
+    'conv2d_transpose'
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def output_name(relative: str, taken: Collection[str]) -> str:
+    """The path of the migrated file for a source's relative path, different from all in `taken` (lower case).
+
+    >>> output_name("a/old.h5", ())
+    'a/old.keras'
+    >>> output_name("a/old.hdf5", {"a/old.keras"})
+    'a/old.hdf5.keras'
+    """
+    stem, dot, suffix = relative.rpartition(".")
+    base = stem if dot and "/" not in suffix else relative
+    base = base.removesuffix(".weights")
+    name = f"{base}.keras"
+    if name.lower() in taken:
+        name = f"{relative}.keras"
+    count = 2
+    while name.lower() in taken:
+        name = f"{relative}-{count}.keras"
+        count += 1
+    return name

@@ -1,0 +1,68 @@
+"""Custom objects that the user names: a decorator, and Python files or modules given with `--custom`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from reconstruct.errors import ReadError
+
+T = TypeVar("T")
+REGISTRY: dict[str, Any] = {}
+
+
+def register(name: str) -> Callable[[T], T]:
+    """Make a class or function known to every recovery under the name that files call it by.
+
+    >>> @register("Swish")
+    ... class MySwish: ...
+    >>> REGISTRY["Swish"] is MySwish
+    True
+    """
+
+    def declare(thing: T) -> T:
+        REGISTRY[name] = thing
+        return thing
+
+    return declare
+
+
+def load(sources: Sequence[str]) -> dict[str, Any]:
+    """All public classes and functions of the modules, and what `register` was given.
+
+    The modules are executed, because the user names them. Raises `ReadError` for one that cannot be imported.
+    """
+    found: dict[str, Any] = {}
+    for source in sources:
+        module = _import(source)
+        own = getattr(module, "custom_objects", None)
+        if isinstance(own, dict):
+            found.update(own)
+        found.update({k: v for k, v in vars(module).items() if callable(v) and not k.startswith("_")})
+    return {**REGISTRY, **found}
+
+
+def _import(source: str) -> ModuleType:
+    try:
+        if not source.endswith(".py"):
+            return importlib.import_module(source)
+        path = Path(source).resolve(strict=True)
+        name = f"reconstruct_custom_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # classes that are pickled or registered look their module up
+        spec.loader.exec_module(module)
+        return module
+    except Exception as error:
+        raise ReadError(
+            f"{source} cannot be imported: {type(error).__name__}: {error}",
+            path=source,
+            hint="--custom takes a Python file or an importable module",
+        ) from error

@@ -1,0 +1,212 @@
+"""HDF5 files: whole models and weights of Keras 0.3 to 3.15, as `keras/engine/saving.py` and its kin wrote them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from reconstruct.artifact import Artifact, Tensor, Training, Writer
+from reconstruct.errors import ConfigError, ReadError
+from reconstruct.readers import legacy_weights, object_weights, parse
+
+
+class H5Source:
+    """An HDF5 file (a path, or a binary file object) that is opened when something is first read from it."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file = file
+        self.name = name
+        self._open: h5py.File | None = None
+
+    @property
+    def root(self) -> h5py.File:
+        """Raises `ReadError` where HDF5 cannot read the file."""
+        if self._open is None:
+            try:
+                self._open = h5py.File(self._file, "r")
+            except OSError as error:
+                raise ReadError(
+                    f"{self.name} is damaged: {_reason(error)}",
+                    path=self.name,
+                    hint="get the file again; a download or copy that stopped early looks like this",
+                ) from error
+        return self._open
+
+    def get(self, group: h5py.Group, path: str) -> Any:
+        """The group or dataset at `path` below `group`, or None.
+
+        Links that leave the file are refused, one path component at a time: following one opens another file.
+        """
+        node: Any = group
+        for part in [p for p in path.split("/") if p]:
+            if not isinstance(node, h5py.Group):
+                return None
+            link = node.get(part, getlink=True)
+            if link is None:
+                return None
+            if not isinstance(link, h5py.HardLink):
+                raise ReadError(
+                    f"{self.name} holds a link in place of {node.name}/{part}",
+                    path=f"{node.name}/{part}",
+                    hint="Keras writes no links; they are not followed, since they can reach outside the file",
+                )
+            node = node[part]
+        return node
+
+    def tensor(self, dataset: h5py.Dataset, name: str) -> Tensor:
+        """`dataset` as a tensor that is read when asked for.
+
+        Raises `ReadError` for data that lies in another file and for types that are not numbers.
+        """
+        where = str(dataset.name)
+        if dataset.external or dataset.is_virtual:
+            raise ReadError(f"{self.name}: the data of {where} lies in another file", path=where)
+        # ml_dtypes such as bfloat16 are written as opaque void types
+        if dataset.dtype.kind not in "fiubcV":
+            raise ReadError(f"{self.name}: {where} does not hold numbers but {dataset.dtype}", path=where)
+
+        def read() -> np.ndarray:
+            try:
+                return np.asarray(self.root[where][()])
+            except (OSError, KeyError) as error:
+                raise ReadError(f"{self.name}: {where} cannot be read: {_reason(error)}", path=where) from error
+
+        return Tensor(name, tuple(dataset.shape), dataset.dtype.name, read, (where,))
+
+
+def read(path: Path) -> Artifact:
+    """The model in an HDF5 file; `Artifact.model` is None where the file holds weights only."""
+    source = H5Source(path, str(path))
+    root = source.root
+    writer = _writer(source, root)
+    if "model_config" in root.attrs:
+        config = decode_json(_text(root.attrs["model_config"]), f"{path}: model_config")
+        if writer.keras is None and isinstance(config, Mapping):
+            writer = Writer(config.get("keras_version"), config.get("backend") or writer.backend)
+        model = parse.parse_model(config)
+        group = source.get(root, "model_weights")
+        groups = legacy_groups(source, group) if isinstance(group, h5py.Group) else {}
+        model, findings = legacy_weights.attach(model, groups, writer)
+        tensors = tuple(t for group in groups.values() for t in group)
+        return Artifact(
+            str(path), "h5-model", writer, model, writer, tensors, _training(source, root), tuple(findings)
+        )
+    if "layer_names" in root.attrs or "layer_names0" in root.attrs or "nb_layers" in root.attrs:
+        groups = legacy_groups(source, root)
+        tensors = tuple(t for group in groups.values() for t in group)
+        return Artifact(str(path), "h5-weights", writer, None, writer, tensors)
+    tensors = tuple(object_weights.tensors(object_weights.tree(source, root)))
+    if "layers" in root or "_layer_checkpoint_dependencies" in root or "vars" in root:
+        return Artifact(str(path), "weights-h5", Writer(None), None, Writer(None), tensors)
+    raise ReadError(
+        f"{path} is an HDF5 file, but not one that Keras wrote: it has neither a model config nor layer names",
+        path=str(path),
+        hint="give the file that model.save() or save_weights() wrote",
+    )
+
+
+def legacy_groups(source: H5Source, group: h5py.Group) -> dict[str, list[Tensor]]:
+    """The tensors of each layer group, in the file's order (Keras 2.2.4, engine/saving.py)."""
+    if "nb_layers" in group.attrs:  # Keras 0.3 and older
+        groups = {}
+        for k in range(int(group.attrs["nb_layers"])):
+            layer = source.get(group, f"layer_{k}")
+            count = int(layer.attrs["nb_params"]) if layer is not None else 0
+            names = [f"param_{p}" for p in range(count)]
+            groups[f"layer_{k}"] = [source.tensor(_dataset(source, layer, n), n) for n in names]
+        return groups
+    groups = {}
+    for layer_name in names_attribute(group, "layer_names"):
+        layer = source.get(group, layer_name)
+        if layer is None:
+            raise ReadError(f"{source.name}: the weights of {layer_name} are missing", path=layer_name)
+        names = names_attribute(layer, "weight_names")
+        groups[layer_name] = [source.tensor(_dataset(source, layer, n), n) for n in names]
+    top = source.get(group, "top_level_model_weights")
+    if isinstance(top, h5py.Group):
+        names = names_attribute(top, "weight_names")
+        if names:
+            groups["top_level_model_weights"] = [source.tensor(_dataset(source, top, n), n) for n in names]
+    return groups
+
+
+def names_attribute(group: h5py.Group, name: str) -> list[str]:
+    """A list of names; Keras splits one that exceeds 64 KB over `name0`, `name1`, … (Keras 2.1.3)."""
+    if name in group.attrs:
+        return [_text(n) for n in np.atleast_1d(group.attrs[name])]
+    found: list[str] = []
+    chunk = 0
+    while f"{name}{chunk}" in group.attrs:
+        found.extend(_text(n) for n in np.atleast_1d(group.attrs[f"{name}{chunk}"]))
+        chunk += 1
+    return found
+
+
+def decode_json(text: str, where: str) -> Any:
+    """Raises `ConfigError` for text that is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{where} is not JSON: {error}", path=where, hint="the file is damaged, or was edited by hand"
+        ) from error
+
+
+def _dataset(source: H5Source, group: h5py.Group, name: str) -> h5py.Dataset:
+    dataset = source.get(group, name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise ReadError(f"{source.name}: the tensor {group.name}/{name} is missing", path=f"{group.name}/{name}")
+    return dataset
+
+
+def _writer(source: H5Source, root: h5py.File) -> Writer:
+    version, backend = root.attrs.get("keras_version"), root.attrs.get("backend")
+    weights = source.get(root, "model_weights")
+    if weights is not None:
+        version = weights.attrs.get("keras_version") if version is None else version
+        backend = weights.attrs.get("backend") if backend is None else backend
+    return Writer(None if version is None else _text(version), None if backend is None else _text(backend))
+
+
+def _training(source: H5Source, root: h5py.File) -> Training | None:
+    if "training_config" not in root.attrs:
+        return None
+    try:
+        config = decode_json(_text(root.attrs["training_config"]), "training_config")
+    except ConfigError:
+        config = {}
+    group = source.get(root, "optimizer_weights")
+    tensors: list[Tensor] = []
+    if isinstance(group, h5py.Group):
+        for name in names_attribute(group, "weight_names"):
+            dataset = source.get(group, name)
+            if isinstance(dataset, h5py.Dataset):
+                tensors.append(source.tensor(dataset, name))
+    return Training(config if isinstance(config, Mapping) else {}, tuple(tensors))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if not isinstance(value, str):
+        raise ConfigError(f"expected text, found {type(value).__name__}", hint="the file is damaged")
+    return value
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "truncated file" in text:
+        return "it is truncated (shorter than its own header says)"
+    return text.replace("Unable to synchronously open file ", "").replace("Unable to open file ", "").strip("()") or (
+        type(error).__name__
+    )
+
+
+__all__ = ["H5Source", "decode_json", "legacy_groups", "names_attribute", "read"]

@@ -1,0 +1,152 @@
+"""Which tensor of a Keras 3 weights file (`model.weights.h5`) belongs to which variable of which layer.
+
+The file is a tree by attribute and class: `layers/dense_1/vars/0` is the first variable of the second Dense
+(Keras 3, saving/saving_lib.py: `_save_container_state` counts classes in the order of `model.layers`). Keras 2.12 to
+2.15 wrote the same with some differences, handled here where they stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import h5py
+
+from reconstruct.artifact import Finding, Layer, Tensor
+from reconstruct.naming import snake_case
+from reconstruct.stock import slots
+
+if TYPE_CHECKING:
+    from reconstruct.readers.h5 import H5Source
+
+Tree: TypeAlias = "dict[str, Tree | Tensor]"
+
+# Attributes that hold the layers of a model, in the order of preference. Keras 2.12 wrote the second one.
+_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+# At the root, the file keeps what does not belong to the model (Keras 3, trainers/trainer.py).
+_NOT_THE_MODEL = ("optimizer", "metrics", "_metrics", "compile_metrics", "_compile_metrics", "loss_tracker")
+
+
+def tree(source: H5Source, group: h5py.Group) -> Tree:
+    """All tensors of the file by their path. Keras 2.15 on Windows wrote `layers\\dense` as one name."""
+    root: Tree = {}
+    todo: list[tuple[h5py.Group, list[str]]] = [(group, [])]
+    while todo:
+        group, path = todo.pop()
+        for key in group:
+            node = source.get(group, key)
+            where = [*path, *key.split("\\")]
+            if isinstance(node, h5py.Group):
+                _enter(root, where)
+                todo.append((node, where))
+            elif isinstance(node, h5py.Dataset):
+                _enter(root, where[:-1])[where[-1]] = source.tensor(node, "/".join(where))
+    return root
+
+
+def _enter(tree: Tree, path: list[str]) -> Tree:
+    for part in path:
+        below = tree.setdefault(part, {})
+        tree = below if isinstance(below, dict) else {}
+    return tree
+
+
+def tensors(tree: Tree) -> Iterator[Tensor]:
+    """Every tensor of the model: not those of the optimizer, of metrics and of random generators."""
+    for path, tensor in _paths(tree):
+        if path[0] not in _NOT_THE_MODEL:
+            yield tensor
+
+
+def optimizer_tensors(tree: Tree) -> tuple[Tensor, ...]:
+    """The variables of the optimizer in their order, `optimizer/vars/0` first; none where it was not saved."""
+    group = tree.get("optimizer")
+    found = _paths(group) if isinstance(group, dict) else iter(())
+    return tuple(tensor for _, tensor in sorted(found, key=lambda item: _order(item[0])))
+
+
+def attach(model: Layer, tree: Tree) -> tuple[Layer, list[Finding]]:
+    """The model with each tensor at its layer; what is left over is a finding."""
+    findings: list[Finding] = []
+    model = _attach(model, tree, findings)
+    used = {s for layer in model.walk() for t in layer.weights.values() for s in t.sources}
+    left = [t.name for t in tensors(tree) if not used.issuperset(t.sources)]
+    if left:
+        names = ", ".join(left[:5]) + (", …" if len(left) > 5 else "")
+        findings.append(
+            Finding("weights_without_layer", "warning", "model", f"{len(left)} tensors belong to no layer: {names}")
+        )
+    return model, findings
+
+
+def _attach(layer: Layer, tree: Tree, findings: list[Finding]) -> Layer:
+    if layer.graph:
+        container = next((tree[c] for c in _CONTAINERS if tree.get(c)), {})
+        places = _places(layer, container) if isinstance(container, dict) else {}
+        return layer.map_parts(lambda key, part: _attach(part, places[key], findings) if key in places else part)
+    if layer.children:
+        cells = tree.get("cells", {})
+        names = sorted(cells, key=_counter) if isinstance(cells, dict) else []
+        places = {f"cells/{i}": cells[n] for i, n in enumerate(names)}  # type: ignore[index,misc]
+        places.update({key: node for key, node in tree.items() if isinstance(node, dict)})
+        return layer.map_parts(lambda key, part: _attach(part, places[key], findings) if key in places else part)
+    return layer.replace(weights=_own_weights(layer, tree, findings))
+
+
+def _places(model: Layer, container: Tree) -> dict[str, Tree]:
+    """The group of each layer. Classes are counted; where a counter skips, as in Keras 2.12, order decides."""
+    wanted: dict[str, list[str]] = {}
+    for key, part in model.parts():
+        wanted.setdefault("functional" if part.class_name == "Model" else snake_case(part.class_name), []).append(key)
+    places = {}
+    for base, keys in wanted.items():
+        names = [f"{base}_{i}" if i else base for i in range(len(keys))]
+        if not all(n in container for n in names):
+            names = sorted((n for n in container if re.fullmatch(rf"{re.escape(base)}(_\d+)?", n)), key=_counter)
+        for key, name in zip(keys, names, strict=False):
+            node = container[name]
+            if isinstance(node, dict):
+                places[key] = node
+    return places
+
+
+def _counter(name: str) -> int:
+    match = re.search(r"_(\d+)$", name)
+    return int(match[1]) if match else 0
+
+
+def _own_weights(layer: Layer, tree: Tree, findings: list[Finding]) -> dict[str, Tensor]:
+    found = sorted(_paths(tree), key=lambda item: _order(item[0]))
+    own = slots(layer.class_name, layer.config)
+    if own is not None and len(found) == len(own):
+        return {slot.name: tensor for slot, (_, tensor) in zip(own, found, strict=True)}
+    if own is not None and found:
+        findings.append(
+            Finding(
+                "unexpected_weights",
+                "warning",
+                layer.path,
+                f"{layer.class_name} {layer.name} should have {len(own)} variables, the file has {len(found)}",
+            )
+        )
+    return {"/".join(path): tensor for path, tensor in found}
+
+
+def _paths(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+    for key, node in tree.items():
+        if isinstance(node, Tensor):
+            yield (*path, key), node
+        elif key not in ("seed_generator", "random_generator"):
+            yield from _paths(node, (*path, key))
+
+
+def _order(path: tuple[str, ...]) -> tuple[Any, ...]:
+    """The order of `layer.weights`: own variables first, then those of attributes, numbers as numbers.
+
+    MultiHeadAttention has query, key, value, output; the file `query_dense` …, tf_keras `_query_dense` ….
+    """
+    attention = ("query", "key", "value", "output")
+    first = path[0].lstrip("_")
+    rank = next((i for i, part in enumerate(attention, 1) if first.startswith(part)), 0 if first == "vars" else 5)
+    return rank, [(p.isdigit(), int(p) if p.isdigit() else 0, p) for p in path]

@@ -1,0 +1,87 @@
+"""hard_sigmoid: 0.2·x + 0.5 until Keras 2 and tf_keras, x/6 + 0.5 in Keras 3, both clipped to 0…1.
+
+Keras 3's hard_sigmoid(1.2·x) is the old hard_sigmoid(x), so the factor goes into the weights that make x.
+"""
+
+from __future__ import annotations
+
+from reconstruct.artifact import Layer, Tensor
+from reconstruct.errors import NotEquivalent
+from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.rules.expansion import chain, stock
+
+SCALE = 1.2
+_LINEAR = (
+    "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D "
+    "SeparableConv1D SeparableConv2D EinsumDense LocallyConnected1D LocallyConnected2D"
+).split()
+# The variables that make x, each exactly once in every product.
+_FACTORS = ("kernel", "depthwise_kernel", "bias")
+
+
+@rule(layers=("Activation",), writers=before_keras_3)
+def hard_sigmoid_layer(layer: Layer) -> Layer:
+    """hard_sigmoid was 0.2·x + 0.5 before Keras 3 and is x/6 + 0.5 since: its input is scaled by 1.2."""
+    if layer.config.get("activation") != "hard_sigmoid":
+        return layer
+    return chain(
+        layer,
+        stock("Rescaling", "scale", {"scale": SCALE}),
+        stock("Activation", "hard_sigmoid", {"activation": "hard_sigmoid"}),
+    )
+
+
+@rule(layers=_LINEAR, writers=before_keras_3)
+def hard_sigmoid_of_linear(layer: Layer) -> Layer:
+    """hard_sigmoid was 0.2·x + 0.5 before Keras 3 and is x/6 + 0.5 since: kernel and bias are scaled by 1.2."""
+    if layer.config.get("activation") != "hard_sigmoid":
+        return layer
+    scaled = {k: t.map(_times_scale) for k, t in layer.weights.items() if k in _FACTORS}
+    return layer.replace(weights={**layer.weights, **scaled})
+
+
+# Which gates, in the order of the kernel's blocks, go through recurrent_activation (Keras 2.2.4, layers/recurrent.py).
+_GATES = {"LSTM": (True, True, False, True), "GRU": (True, True, False)}
+_GATES["LSTMCell"] = _GATES["ConvLSTM1D"] = _GATES["ConvLSTM2D"] = _GATES["ConvLSTM3D"] = _GATES["LSTM"]
+_GATES["ConvLSTM2DCell"] = _GATES["LSTM"]
+_GATES["GRUCell"] = _GATES["GRU"]
+
+
+@rule(layers=_GATES, writers=before_keras_3)
+def hard_sigmoid_gates(layer: Layer) -> Layer:
+    """hard_sigmoid was 0.2·x + 0.5 before Keras 3 and is x/6 + 0.5 since: the gates' weights are scaled by 1.2."""
+    if layer.config.get("activation") == "hard_sigmoid":
+        raise NotEquivalent(
+            f"the cell state of {layer.name} goes through the old hard_sigmoid, which no weights can carry",
+        )
+    if layer.config.get("recurrent_activation") != "hard_sigmoid":
+        return layer
+    gates = _GATES[layer.class_name]
+    return layer.replace(weights={k: _scale_gates(t, gates) for k, t in layer.weights.items()})
+
+
+@rule(layers=("SimpleRNN", "SimpleRNNCell"), writers=before_keras_3)
+def hard_sigmoid_of_simple_rnn(layer: Layer) -> Layer:
+    """hard_sigmoid was 0.2·x + 0.5 before Keras 3 and is x/6 + 0.5 since: all weights are scaled by 1.2."""
+    if layer.config.get("activation") != "hard_sigmoid":
+        return layer
+    return layer.replace(weights={k: t.map(_times_scale) for k, t in layer.weights.items()})
+
+
+def _times_scale(array):  # type: ignore[no-untyped-def]
+    return (array * SCALE).astype(array.dtype)
+
+
+def _scale_gates(tensor: Tensor, gates: tuple[bool, ...]) -> Tensor:
+    def scale(array):  # type: ignore[no-untyped-def]
+        units = array.shape[-1] // len(gates)
+        scaled = array.copy()
+        for i, gate in enumerate(gates):
+            if gate:
+                scaled[..., i * units : (i + 1) * units] *= SCALE
+        return scaled
+
+    return tensor.map(scale)
+
+
+RULES = (hard_sigmoid_layer, hard_sigmoid_of_linear, hard_sigmoid_gates, hard_sigmoid_of_simple_rnn)

@@ -1,0 +1,72 @@
+"""Memory layout: Theano's flipped kernels, and channels-first convolutions, which TensorFlow runs on GPUs only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reconstruct.artifact import Layer, Writer
+from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.rules.expansion import chain, stock
+
+
+def written_on_theano(writer: Writer) -> bool:
+    return writer.backend == "theano"
+
+
+@rule(layers=("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D"), writers=written_on_theano)
+def theano_kernels(layer: Layer) -> Layer:
+    """Theano convolves and TensorFlow correlates, so kernels are flipped (Keras 2.2.4, `convert_kernel`)."""
+    flipped = {k: t.map(_flip) for k, t in layer.weights.items() if k in ("kernel", "recurrent_kernel")}
+    return layer.replace(weights={**layer.weights, **flipped})
+
+
+def _flip(kernel: np.ndarray) -> np.ndarray:
+    """All spatial axes of a kernel (…spatial, in, out) reversed."""
+    return np.ascontiguousarray(np.flip(kernel, axis=tuple(range(kernel.ndim - 2))))
+
+
+_SPATIAL = {
+    "Conv1D": 1,
+    "Conv1DTranspose": 1,
+    "SeparableConv1D": 1,
+    "DepthwiseConv1D": 1,
+    "Conv2D": 2,
+    "Conv2DTranspose": 2,
+    "SeparableConv2D": 2,
+    "DepthwiseConv2D": 2,
+    "Conv3D": 3,
+    "Conv3DTranspose": 3,
+}
+
+
+@rule(layers=_SPATIAL, writers=before_keras_3)
+def channels_last_convolution(layer: Layer) -> Layer:
+    """TensorFlow computes channels-first convolutions on GPUs only: the data is permuted around the layer."""
+    if layer.config.get("data_format") != "channels_first":
+        return layer
+    n = _SPATIAL[layer.class_name]
+    last = [*range(2, n + 2), 1]
+    first = [n + 1, *range(1, n + 1)]
+    return chain(
+        layer,
+        stock("Permute", "channels_last", {"dims": last}),
+        layer.having(data_format="channels_last", name=layer.name),
+        stock("Permute", "channels_first", {"dims": first}),
+    )
+
+
+@rule(layers=("ConvLSTM2D",), writers=before_keras_3)
+def channels_last_conv_lstm(layer: Layer) -> Layer:
+    """TensorFlow computes channels-first convolutions on GPUs only: the data is permuted around the layer."""
+    if layer.config.get("data_format") != "channels_first" or layer.config.get("return_state"):
+        return layer
+    back = [1, 4, 2, 3] if layer.config.get("return_sequences") else [3, 1, 2]
+    return chain(
+        layer,
+        stock("Permute", "channels_last", {"dims": [1, 3, 4, 2]}),
+        layer.having(data_format="channels_last"),
+        stock("Permute", "channels_first", {"dims": back}),
+    )
+
+
+RULES = (theano_kernels, channels_last_convolution, channels_last_conv_lstm)

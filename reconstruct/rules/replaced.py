@@ -1,0 +1,224 @@
+"""Layers that Keras 3 no longer has, or has under another name or with another meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reconstruct.artifact import Layer, Ref, Tensor
+from reconstruct.errors import NotEquivalent
+from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
+
+_RENAMED = {
+    "SyncBatchNormalization": "BatchNormalization",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "MaxPool1D": "MaxPooling1D",
+    "MaxPool2D": "MaxPooling2D",
+    "MaxPool3D": "MaxPooling3D",
+    "AvgPool1D": "AveragePooling1D",
+    "AvgPool2D": "AveragePooling2D",
+    "AvgPool3D": "AveragePooling3D",
+    "GlobalMaxPool1D": "GlobalMaxPooling1D",
+    "GlobalMaxPool2D": "GlobalMaxPooling2D",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
+    "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "Convolution1DTranspose": "Conv1DTranspose",
+    "Convolution2DTranspose": "Conv2DTranspose",
+    "Convolution3DTranspose": "Conv3DTranspose",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "SeparableConvolution2D": "SeparableConv2D",
+    "Model": "Functional",
+}
+
+
+@rule(layers=_RENAMED, effect="neutral")
+def class_names(layer: Layer) -> Layer:
+    """Classes that Keras 3 has under another name only; in inference they compute the same."""
+    return layer.replace(class_name=_RENAMED[layer.class_name])
+
+
+@rule(layers=("RandomHeight", "RandomWidth"), effect="neutral", writers=before_keras_3)
+def training_only_layers(layer: Layer) -> Layer:
+    """RandomHeight and RandomWidth, which Keras 3 does not have, change nothing in inference."""
+    return stock("Identity", layer.name).replace(calls=layer.calls, path=layer.path)
+
+
+@rule(layers=("ThresholdedReLU",), writers=before_keras_3)
+def thresholded_relu(layer: Layer) -> Layer:
+    """Keras 3 has no ThresholdedReLU; ReLU with `threshold` passes the same values: those above it."""
+    config = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype")}
+    return layer.replace(class_name="ReLU", config={**config, "threshold": float(layer.config.get("theta", 1.0))})
+
+
+@rule(layers=("LocallyConnected1D", "LocallyConnected2D"), writers=before_keras_3)
+def locally_connected(layer: Layer) -> Layer:
+    """Keras 3 has no LocallyConnected layers: patches are taken and multiplied by EinsumDense, one kernel a place."""
+    if not layer.weights:
+        return layer
+    rank = 1 if layer.class_name == "LocallyConnected1D" else 2
+    first = layer.config.get("data_format") == "channels_first"
+    size = _tuple(layer.config["kernel_size"], rank)
+    strides = _tuple(layer.config.get("strides", 1), rank)
+    padding = layer.config.get("padding", "valid")
+    implementation = layer.config.get("implementation", 1)
+    if implementation == 3:
+        raise NotEquivalent(
+            "implementation=3 keeps a sparse kernel whose places depend on the input size",
+            hint="save the model with implementation=1 in the Keras that wrote it",
+        )
+    if implementation == 2:
+        return _locally_connected_dense(layer, rank, first, size, strides, padding)
+    if padding != "valid":
+        raise NotEquivalent(f"LocallyConnected with padding {padding!r}")
+    kernel = layer.weights["kernel"]
+    filters = kernel.shape[-1]
+    places = _places(layer, kernel, rank, first)
+    channels = kernel.shape[-2] // int(np.prod(size))
+
+    def per_place(k: np.ndarray) -> np.ndarray:
+        if first:  # patches were flattened channels first (Keras 2.2.4, backend `local_conv2d`)
+            k = k.reshape(-1, channels, int(np.prod(size)), filters).transpose(0, 2, 1, 3)
+        return k.reshape(*places, -1, filters)
+
+    letters = "ij"[:rank]
+    weights = {"kernel": kernel.map(per_place, (*places, kernel.shape[-2], filters))}
+    if "bias" in layer.weights:
+        weights["bias"] = _bias_last(layer.weights["bias"], places, filters, first)
+    dense = stock(
+        "EinsumDense",
+        "per_place",
+        {
+            "equation": f"b{letters}f,{letters}fo->b{letters}o",
+            "output_shape": [*places, filters],
+            "bias_axes": f"{letters}o" if "bias" in weights else None,
+            "activation": layer.config.get("activation"),
+        },
+        **weights,
+    )
+    nodes = []
+    at = INPUT
+    if first:
+        nodes.append(op("channels_last", "transpose", at, axes=[0, *range(2, rank + 2), 1]))
+        at = Ref("channels_last")
+    if rank == 1:  # patches are taken of images only: a sequence is an image of width 1
+        nodes.append(op("as_image", "expand_dims", at, axis=2))
+        nodes.append(op("patches_of_image", "image.extract_patches", Ref("as_image"), [*size, 1], strides=[*strides, 1]))
+        nodes.append(op("patches", "squeeze", Ref("patches_of_image"), axis=2))
+    else:
+        nodes.append(op("patches", "image.extract_patches", at, list(size), strides=list(strides)))
+    nodes.append(call(dense, Ref("patches")))
+    if first:
+        nodes.append(op("channels_first", "transpose", Ref("per_place"), axes=[0, rank + 1, *range(1, rank + 1)]))
+    return subgraph(layer, *nodes)
+
+
+def _locally_connected_dense(
+    layer: Layer, rank: int, first: bool, size: Sequence[int], strides: Sequence[int], padding: str
+) -> Layer:
+    """`implementation=2`: one dense kernel from all inputs to all outputs, masked where they are not connected."""
+    kernel = layer.weights["kernel"]
+    shape = kernel.shape
+    half = rank + 1
+    where_in = shape[1:half] if first else shape[:rank]
+    where_out = shape[half + 1 :] if first else shape[half : half + rank]
+
+    def masked(k: np.ndarray) -> np.ndarray:
+        mask = _connected(where_in, where_out, size, strides, padding).astype(k.dtype)
+        axes = [1] * half + [1] * half
+        spots_in = range(1, half) if first else range(rank)
+        spots_out = range(half + 1, 2 * half) if first else range(half, half + rank)
+        for axis, n in zip([*spots_in, *spots_out], [*where_in, *where_out], strict=True):
+            axes[axis] = n
+        return k * mask.reshape(axes)
+
+    letters_in, letters_out = ("cij"[:half], "oxy"[:half]) if first else ("ijk"[:rank] + "c", "xyz"[:rank] + "o")
+    weights = {"kernel": kernel.map(masked)}
+    if "bias" in layer.weights:
+        weights["bias"] = layer.weights["bias"]
+    dense = stock(
+        "EinsumDense",
+        layer.name,
+        {
+            "equation": f"b{letters_in},{letters_in}{letters_out}->b{letters_out}",
+            "output_shape": list(shape[half:]),
+            "bias_axes": letters_out if "bias" in weights else None,
+            "activation": layer.config.get("activation"),
+        },
+        **weights,
+    )
+    return dense.replace(calls=layer.calls, path=layer.path)
+
+
+def _connected(
+    where_in: Sequence[int], where_out: Sequence[int], size: Sequence[int], strides: Sequence[int], padding: str
+) -> np.ndarray:
+    """Booleans (…in, …out): whether a convolution of this size connects the places (utils/conv_utils.py, conv_kernel_mask)."""
+    mask: np.ndarray = np.ones((), bool)
+    for n, m, k, s in zip(where_in, where_out, size, strides, strict=True):
+        left = k // 2 if padding == "same" else 0
+        starts = np.arange(m) * s - left
+        i = np.arange(n)[:, None]
+        axis = (i >= starts) & (i < starts + k)
+        mask = np.multiply.outer(mask, axis)
+    rank = len(where_in)
+    return mask.transpose([*range(0, 2 * rank, 2), *range(1, 2 * rank, 2)])
+
+
+def _places(layer: Layer, kernel: Tensor, rank: int, first: bool) -> tuple[int, ...]:
+    if rank == 1:
+        return (kernel.shape[0],)
+    if "bias" in layer.weights and len(layer.weights["bias"].shape) == 3:
+        shape = layer.weights["bias"].shape
+        return shape[1:] if first else shape[:2]
+    side = int(round(kernel.shape[0] ** 0.5))
+    if side * side != kernel.shape[0]:
+        raise NotEquivalent(f"{layer.name} has {kernel.shape[0]} places in an unknown number of rows and columns")
+    return (side, side)
+
+
+def _bias_last(bias: Tensor, places: Sequence[int], filters: int, first: bool) -> Tensor:
+    if first and len(bias.shape) == 3:
+        return bias.map(lambda b: b.transpose(1, 2, 0), (*places, filters))
+    return bias.map(lambda b: b.reshape(*places, filters), (*places, filters))
+
+
+def _tuple(value: object, rank: int) -> tuple[int, ...]:
+    return tuple(int(v) for v in value) if isinstance(value, list | tuple) else (int(value),) * rank  # type: ignore[call-overload]
+
+
+@rule(layers=("UpSampling2D",), writers=lambda w: w.major == 2 and not w.is_tf_keras)
+def bilinear_upsampling_of_keras_2(layer: Layer) -> Layer:
+    """Bilinear UpSampling2D of Keras 2.2 and 2.3 counts from pixel corners, Keras 3 from pixel centres.
+
+    Keras 2.3.1 calls TensorFlow 1's resize_bilinear: output i lies at i/size between input pixels. That is the mean
+    over `size` neighbours of the image repeated `size` times, the last pixel being repeated further.
+    """
+    if layer.config.get("interpolation") != "bilinear":
+        return layer
+    rows, cols = _tuple(layer.config.get("size", 2), 2)
+    first = layer.config.get("data_format") == "channels_first"
+    pads = [[0, rows - 1], [0, cols - 1]]
+    width = [[0, 0], [0, 0], *pads] if first else [[0, 0], *pads, [0, 0]]
+    data_format = "channels_first" if first else "channels_last"
+    return subgraph(
+        layer,
+        call(stock("UpSampling2D", "repeat", {"size": [rows, cols], "data_format": data_format}), INPUT),
+        op("edge", "pad", Ref("repeat"), width, mode="symmetric"),
+        call(
+            stock(
+                "AveragePooling2D",
+                "between",
+                {"pool_size": [rows, cols], "strides": [1, 1], "padding": "valid", "data_format": data_format},
+            ),
+            Ref("edge"),
+        ),
+    )
+
+
+RULES = (class_names, training_only_layers, thresholded_relu, locally_connected, bilinear_upsampling_of_keras_2)

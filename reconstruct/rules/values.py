@@ -1,0 +1,131 @@
+"""How values of configs were written: dtype policies, arrays, names of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconstruct.artifact import Layer
+from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.rules.expansion import rename
+
+
+@rule(effect="neutral", writers=before_keras_3)
+def dtype_policy_name(layer: Layer) -> Layer:
+    """tf.keras wrote a policy as `{'class_name': 'Policy'}`; Keras 3 takes its name, as do files of every age."""
+    dtype = layer.config.get("dtype")
+    if not isinstance(dtype, Mapping) or dtype.get("class_name") not in ("Policy", "PolicyV1", "DTypePolicy"):
+        return layer
+    name = (dtype.get("config") or {}).get("name")
+    # `_infer` let the input decide (tf.keras 2.0, mixed_precision/experimental/policy.py).
+    return layer.without("dtype") if name in (None, "_infer", "infer") else layer.having(dtype=name)
+
+
+@rule(effect="neutral", writers=before_keras_3)
+def dtype_names(layer: Layer) -> Layer:
+    """Older spellings of dtypes: `float32_ref`, `<dtype: 'float32'>`, and null for the default."""
+    dtype = layer.config.get("dtype")
+    if isinstance(dtype, str) and (dtype.startswith("<dtype:") or dtype.endswith("_ref")):
+        return layer.having(dtype=dtype.removesuffix("_ref").replace("<dtype: '", "").replace("'>", ""))
+    return layer.without("dtype") if "dtype" in layer.config and dtype is None else layer
+
+
+@rule(effect="neutral", writers=before_keras_3)
+def ndarray_values(layer: Layer) -> Layer:
+    """Keras 2 wrote arrays as `{'type': 'ndarray', 'value': …}`; Keras 3 takes the list or the number (k#11281)."""
+    return layer.replace(config={k: _plain(v) for k, v in layer.config.items()})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if value.get("type") == "ndarray" and "value" in value:
+            inner = value["value"]
+            return inner[0] if isinstance(inner, list) and len(inner) == 1 else inner
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return value
+
+
+@rule(effect="neutral", writers=before_keras_3)
+def initializer_fields(layer: Layer) -> Layer:
+    """tf.keras 1.13 to 2.0 wrote a dtype into initializers; in Keras 3 the variable has it."""
+    changed = {
+        k: {**v, "config": {n: c for n, c in v["config"].items() if n not in ("dtype", "partition_info")}}
+        for k, v in layer.config.items()
+        if k.endswith("_initializer") and isinstance(v, Mapping) and "dtype" in (v.get("config") or {})
+    }
+    return layer.having(**changed) if changed else layer
+
+
+@rule(layers=("PReLU", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"), effect="neutral", writers=before_keras_3)
+def scalar_values(layer: Layer) -> Layer:
+    """A number written as a list of one (`alpha: [0.3]`) is that number."""
+    changed = {
+        k: v[0]
+        for k, v in layer.config.items()
+        if k in ("alpha", "negative_slope", "max_value", "threshold", "theta") and isinstance(v, list) and len(v) == 1
+    }
+    return layer.having(**changed) if changed else layer
+
+
+@rule(layers=("ReLU",), writers=before_keras_3)
+def relu_none_values(layer: Layer) -> Layer:
+    """tf.keras wrote null for a slope or threshold of 0; Keras 3 refuses null (layers/activations/relu.py)."""
+    changed = {k: 0.0 for k in ("negative_slope", "threshold") if k in layer.config and layer.config[k] is None}
+    return layer.having(**changed) if changed else layer
+
+
+_ACTIVATIONS = ("activation", "recurrent_activation")
+
+
+@rule(effect="neutral", writers=before_keras_3)
+def activation_names(layer: Layer) -> Layer:
+    """A stock activation written as an object becomes its name."""
+    changed = {}
+    for field in _ACTIVATIONS:
+        value = layer.config.get(field)
+        if not isinstance(value, Mapping):
+            continue
+        config = value.get("config")
+        if value.get("class_name") == "function" and isinstance(config, str):
+            if str(value.get("module") or "builtins").startswith(("builtins", "keras.", "tf_keras.")):
+                changed[field] = config
+        elif isinstance(config, str) and value.get("class_name") in ("str", "activations"):
+            changed[field] = config
+    return layer.having(**changed) if changed else layer
+
+
+@rule(layers=("BatchNormalization", "LayerNormalization"), effect="neutral", writers=before_keras_3)
+def single_axis(layer: Layer) -> Layer:
+    """tf.keras 2 wrote the axis of BatchNormalization as a list of one; Keras 3 takes a number (k#20973)."""
+    axis = layer.config.get("axis")
+    if isinstance(axis, Mapping):  # ListWrapper, as tf.keras 1.13 to 2.0 serialised it
+        axis = axis.get("items") or list(axis.values())
+    if layer.class_name == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
+        return layer.having(axis=axis[0])
+    return layer
+
+
+@rule()
+def slash_in_names(layer: Layer) -> Layer:
+    """Keras 3 refuses '/' in a name, which DenseNet and MobileNetV3 of tf.keras have (k#19335)."""
+    renamed = layer if layer.graph is None else rename(layer, {n.name: _name(n.name) for n in layer.graph.layers})
+    return renamed.replace(name=_name(layer.name)) if "/" in layer.name else renamed
+
+
+def _name(name: str) -> str:
+    return name.replace("/", "_")
+
+
+RULES = (
+    dtype_policy_name,
+    dtype_names,
+    ndarray_values,
+    initializer_fields,
+    scalar_values,
+    relu_none_values,
+    activation_names,
+    single_axis,
+    slash_in_names,
+)

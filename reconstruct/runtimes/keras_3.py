@@ -1,0 +1,400 @@
+"""A `Layer` tree in today's form to a Keras 3 model with its weights.
+
+Every layer is made and called here, one by one, instead of by `from_config` of the whole model: an error then names
+its layer, nothing can hang (k#22800), and each tensor goes to the layer it belongs to and not to a position.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
+from reconstruct.errors import BuildError, ConfigError, UnknownLayer
+
+_LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
+
+
+_TRAINING_PARTS = {
+    "initializer": keras.initializers.get,
+    "regularizer": keras.regularizers.get,
+    "constraint": keras.constraints.get,
+}
+
+
+@dataclass
+class Build:
+    """A built model and what was noticed on the way: `assumptions` are what neither file nor oracle decided."""
+
+    model: Any
+    findings: list[Finding] = field(default_factory=list)
+    used: list[Tensor] = field(default_factory=list)
+
+
+def build(model: Layer, custom_objects: Mapping[str, Any] | None = None) -> Build:
+    """Build a Keras 3 model and give every variable its tensor.
+
+    Raises `UnknownLayer` for a class that is neither stock nor in `custom_objects`, and `BuildError`, with the path of
+    the layer, where Keras refuses something or a tensor does not fit.
+    """
+    builder = _Builder(dict(custom_objects or {}))
+    built = builder.model(model, None)
+    if not built.built or not built.outputs:
+        raise BuildError(
+            "the file does not say the shape of the model's input",
+            path=model.path,
+            hint="give it: --input-shape 28,28,1 (without the batch axis)",
+        )
+    builder.assign()
+    return Build(built, builder.findings, builder.used)
+
+
+class _Builder:
+    def __init__(self, custom_objects: dict[str, Any]) -> None:
+        self.custom_objects = custom_objects
+        self.findings: list[Finding] = []
+        self.used: list[Tensor] = []
+        self._made: list[tuple[Layer, Any]] = []
+
+    def model(self, layer: Layer, inputs: Any) -> Any:
+        """A sequential or functional model; `inputs` are the KerasTensors it will be called on, if known."""
+        assert layer.graph is not None
+        return self._sequential(layer, inputs) if layer.graph.sequential else self._functional(layer, inputs)
+
+    def _sequential(self, layer: Layer, inputs: Any) -> Any:
+        assert layer.graph is not None
+        model = keras.Sequential(name=layer.name)
+        shape = None if inputs is None else keras.tree.flatten(inputs)[0]
+        if shape is not None and (not layer.graph.layers or layer.graph.layers[0].class_name != "InputLayer"):
+            model.add(keras.Input(batch_shape=shape.shape, dtype=shape.dtype))
+        for part in layer.graph.layers:
+            at = model.outputs[0] if model.layers and model.built else None
+            instance = self.make(part, at)
+            self._guard(part, lambda part=instance: model.add(part))  # type: ignore[misc]
+        self._configure(model, layer)
+        return model
+
+    def _functional(self, layer: Layer, inputs: Any) -> Any:
+        graph = layer.graph
+        assert graph is not None
+        given = keras.tree.flatten(inputs) if inputs is not None else []
+        tensors: dict[tuple[str, int], list[Any]] = {}
+        instances: dict[str, Any] = {}
+        order = [ref.layer for ref in refs_in(graph.inputs)]
+        for part in graph.layers:
+            if part.class_name == "InputLayer":
+                at = (
+                    given[order.index(part.name)]
+                    if part.name in order and order.index(part.name) < len(given)
+                    else None
+                )
+                tensors[part.name, 0] = [self._guard(part, lambda p=part, a=at: self._input(p, a))]  # type: ignore[misc]
+        waiting = [(part, i, set(call.refs())) for part in graph.layers for i, call in enumerate(part.calls)]
+        while waiting:
+            ready = [w for w in waiting if all((r.layer, r.call) in tensors for r in w[2])]
+            if not ready:
+                names = ", ".join(sorted({w[0].name for w in waiting})[:5])
+                raise ConfigError(f"the graph has a loop or calls that lead nowhere, at {names}", path=layer.path)
+            for part, i, _ in ready:
+                call = part.calls[i]
+                if i and (part.name, i - 1) not in tensors:
+                    continue
+                args = map_refs(call.args, lambda r, p=part: self._tensor(tensors, r, p))  # type: ignore[misc]
+                kwargs = map_refs(dict(call.kwargs), lambda r, p=part: self._tensor(tensors, r, p))  # type: ignore[misc]
+                if part.name not in instances:
+                    instances[part.name] = self.make(part, args[0] if args else None)
+                result = self._guard(part, lambda p=part, a=args, k=kwargs: self._call(instances[p.name], p, a, k))  # type: ignore[misc]
+                tensors[part.name, i] = keras.tree.flatten(result)
+            done = set(tensors)
+            waiting = [w for w in waiting if (w[0].name, w[1]) not in done]
+        ins = map_refs(graph.inputs, lambda r: self._tensor(tensors, r, layer))
+        outs = map_refs(graph.outputs, lambda r: self._tensor(tensors, r, layer))
+        model = self._guard(layer, lambda: keras.Model(_unwrapped(ins), _unwrapped(outs), name=layer.name))
+        self._configure(model, layer)
+        return model
+
+    def _configure(self, model: Any, layer: Layer) -> None:
+        # Only the flag itself: setting it on a model would set it on every layer, and each has its own.
+        if layer.config.get("trainable") is False:
+            model._trainable = False
+
+    def _input(self, layer: Layer, like: Any) -> Any:
+        shape = layer.config.get("batch_shape")
+        dtype = layer.config.get("dtype")
+        if shape is None:
+            if like is None:
+                raise BuildError("the file does not say the shape of this input", path=layer.path)
+            shape, dtype = like.shape, dtype or like.dtype
+        sparse = bool(layer.config.get("sparse"))
+        return keras.Input(batch_shape=tuple(shape), dtype=_dtype_name(dtype), sparse=sparse, name=layer.name)
+
+    @staticmethod
+    def _tensor(tensors: Mapping[tuple[str, int], list[Any]], ref: Ref, layer: Layer) -> Any:
+        found = tensors[ref.layer, ref.call]
+        if ref.output >= len(found):
+            raise ConfigError(f"{layer.name} uses output {ref.output} of {ref.layer}, which has {len(found)}")
+        return found[ref.output]
+
+    def _call(self, instance: Any, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if layer.class_name != "Op":
+            return instance(*args, **kwargs)
+        result = instance(*args, **kwargs)
+        # Operations get names of their own, which may collide with those of layers
+        for tensor in keras.tree.flatten(result):
+            if isinstance(tensor, keras.KerasTensor):
+                operation = tensor._keras_history.operation
+                if not isinstance(operation, keras.layers.Layer):
+                    operation.name = layer.name
+        return result
+
+    def make(self, layer: Layer, inputs: Any) -> Any:
+        """The Keras layer, or for an Op the function, that a `Layer` describes."""
+        if layer.class_name == "Op":
+            return _operation(layer)
+        if layer.is_model:
+            return self.model(layer, inputs)
+        cls = self._class_of(layer)
+        config = {k: v for k, v in layer.config.items()}
+        config["name"] = layer.name or None
+        if "dtype" in config:
+            config["dtype"] = _dtype_name(config["dtype"])
+        if layer.children:
+            instance = self._guard(layer, lambda: self._wrapper(cls, layer, config, inputs))
+        else:
+            instance = self._guard(layer, lambda: self._instance(cls, layer, config))
+        self._made.append((layer, instance))
+        return instance
+
+    def _instance(self, cls: Any, layer: Layer, config: dict[str, Any]) -> Any:
+        with keras.saving.custom_object_scope(self.custom_objects):
+            config = self._without_missing_parts(layer, config)
+            try:
+                return cls.from_config(dict(config))
+            except (TypeError, ValueError):
+                known = self._known_fields(cls, layer, config)
+                if known == config or not cls.__module__.startswith("keras."):
+                    raise
+                return cls.from_config(known)
+
+    def _without_missing_parts(self, layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
+        """The config without initializers, regularizers and constraints that cannot be had: inference needs none."""
+        kept = dict(config)
+        for name, value in config.items():
+            kind = next((k for k in _TRAINING_PARTS if name.endswith(k)), None)
+            if kind is None or value is None:
+                continue
+            try:
+                _TRAINING_PARTS[kind](value)
+            except Exception:
+                del kept[name]
+                what = value.get("class_name") if isinstance(value, Mapping) else value
+                self.findings.append(
+                    Finding(
+                        f"missing_{kind}",
+                        "info",
+                        layer.path,
+                        f"the {kind} {what!r} of {layer.name} cannot be had and was left out; outputs do not depend on it",
+                    )
+                )
+        return kept
+
+    def _wrapper(self, cls: Any, layer: Layer, config: dict[str, Any], inputs: Any) -> Any:
+        parts: dict[str, Any] = {}
+        cells = [self.make(c, None) for key, c in layer.children.items() if key.startswith("cells/")]
+        if cells:
+            return cls(cells, **config)
+        for key, child in layer.children.items():
+            step = None
+            if layer.class_name == "TimeDistributed" and inputs is not None:
+                step = keras.KerasTensor((inputs.shape[0], *inputs.shape[2:]), dtype=inputs.dtype)
+            parts[key] = self.make(child, step)
+        if layer.class_name == "Bidirectional":
+            config = self._known_fields(cls, layer, config)
+            both = cls(parts["forward_layer"], backward_layer=parts["backward_layer"], **config)
+            # Bidirectional makes copies of its layers (Keras 3, layers/rnn/bidirectional.py)
+            copies = {id(parts[key]): getattr(both, key) for key in parts}
+            self._made = [(la, copies.get(id(instance), instance)) for la, instance in self._made]
+            return both
+        config = self._known_fields(cls, layer, config)
+        return cls(*parts.values(), **config)
+
+    def _class_of(self, layer: Layer) -> Any:
+        for name in (layer.package, layer.class_name, f"{layer.package}>{layer.class_name}"):
+            if name in self.custom_objects:
+                return self.custom_objects[name]
+        if layer.package and layer.package.startswith("keras.src.ops."):
+            operation = getattr(importlib.import_module(layer.package), layer.class_name, None)
+            if inspect.isclass(operation) and issubclass(operation, keras.Operation):
+                return operation
+        registered = keras.saving.get_registered_object(layer.package or layer.class_name)
+        if registered is not None:
+            return registered
+        found = getattr(keras.layers, layer.class_name, None) if not _is_foreign(layer.package) else None
+        if inspect.isclass(found) and issubclass(found, keras.layers.Layer):
+            return found
+        raise UnknownLayer(
+            f"the class {layer.class_name!r} of layer {layer.name!r} is not in Keras and not in the file",
+            path=layer.path,
+            hint=f"give its code: --custom FILE.py, where FILE.py defines class {layer.class_name}",
+        )
+
+    def _known_fields(self, cls: Any, layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
+        """The config without fields that the class does not take; each is a finding."""
+        known = set(_LAYER_FIELDS)
+        for base in inspect.getmro(cls):
+            if "__init__" in vars(base):
+                known.update(inspect.signature(base.__init__).parameters)
+        unknown = [k for k in config if k not in known]
+        for name in unknown:
+            self.findings.append(
+                Finding(
+                    "unknown_field",
+                    "warning",
+                    layer.path,
+                    f"{layer.class_name} of Keras 3 has no field {name!r}; its value {config[name]!r} was left out",
+                )
+            )
+        return {k: v for k, v in config.items() if k in known}
+
+    @staticmethod
+    def _guard(layer: Layer, action: Any) -> Any:
+        try:
+            return action()
+        except (BuildError, ConfigError):
+            raise
+        except Exception as error:
+            reason = str(error).strip().splitlines()
+            raise BuildError(
+                f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: "
+                f"{reason[0] if reason else ''}",
+                path=layer.path,
+            ) from error
+
+    def assign(self) -> None:
+        """Give every variable its tensor; raises `BuildError` for one that has none or does not fit."""
+        for layer, instance in self._made:
+            if layer.weights:
+                self._guard(layer, lambda la=layer, i=instance: self._assign(la, i))  # type: ignore[misc]
+            elif not layer.children and getattr(instance, "weights", None):
+                raise BuildError(
+                    f"the file has no weights for {layer.class_name} {layer.name!r}",
+                    path=layer.path,
+                    hint="the file is incomplete; get it again from where it came from",
+                )
+
+    def _assign(self, layer: Layer, instance: Any) -> None:
+        variables = {_short(v, instance): v for v in instance.weights}
+        names = list(variables)
+        for i, (name, tensor) in enumerate(layer.weights.items()):
+            matches = [n for n in names if n == name or n.endswith("/" + name)]
+            if len(matches) == 1:
+                variable = variables[matches[0]]
+            elif len(names) == len(layer.weights) == len(instance.weights):
+                variable = instance.weights[i]
+            else:
+                raise BuildError(
+                    f"{layer.class_name} {layer.name!r} has no variable {name!r}, it has {names}", path=layer.path
+                )
+            if tuple(variable.shape) != tensor.shape:
+                raise BuildError(
+                    f"{name} of {layer.class_name} {layer.name!r} is {tensor.shape} in the file, "
+                    f"and {tuple(variable.shape)} in the model",
+                    path=layer.path,
+                )
+            variable.assign(np.asarray(tensor.read()))
+            self.used.append(tensor)
+        if len(layer.weights) != len(instance.weights):
+            raise BuildError(
+                f"{layer.class_name} {layer.name!r} has {len(instance.weights)} variables, the file has {len(layer.weights)}",
+                path=layer.path,
+            )
+
+
+def _short(variable: Any, instance: Any) -> str:
+    """The name of a variable below its layer: `kernel`, `query/kernel`."""
+    return str(variable.path).split(f"{instance.name}/", 1)[-1]
+
+
+def _operation(layer: Layer) -> Any:
+    """The public function of `keras.ops` that an Op names; `getitem` is `x[key]`."""
+    name = str(layer.config["function"])
+    if name == "getitem":
+        return lambda x, key: x[key]
+    found: Any = keras.ops
+    for part in name.split("."):
+        found = getattr(found, part, None) if not part.startswith("_") else None
+    if not callable(found):
+        raise BuildError(f"keras.ops has no function {name!r}", path=layer.path)
+    return found
+
+
+def _is_foreign(package: str | None) -> bool:
+    return package is not None and not package.startswith(("keras", "tf_keras", "builtins"))
+
+
+def _dtype_name(dtype: Any) -> Any:
+    """A dtype policy as Keras 3 takes it: its name, or an object for a serialised policy."""
+    return keras.dtype_policies.get(dtype) if isinstance(dtype, Mapping) else dtype
+
+
+def _unwrapped(structure: Any) -> Any:
+    return structure[0] if isinstance(structure, list) and len(structure) == 1 else structure
+
+
+def inputs_of(model: Any) -> list[tuple[str, tuple[int | None, ...], str]]:
+    """Name, batch shape and dtype of each input of a model, in the order in which it takes them."""
+    return [(t.name, tuple(t.shape), str(t.dtype)) for t in keras.tree.flatten(model.inputs)]
+
+
+def run(model: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs of a model in inference, flattened, for one array an input."""
+    reset_states(model)
+    outputs = model(_as_inputs(model, arrays), training=False)
+    return [keras.ops.convert_to_numpy(t) for t in keras.tree.flatten(outputs)]
+
+
+def _as_inputs(model: Any, arrays: Sequence[np.ndarray]) -> Any:
+    """The arrays in the structure (one, list or dict) that the model takes."""
+    if isinstance(model, keras.Sequential):
+        return arrays[0]
+    return keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
+
+
+def reset_states(model: Any) -> None:
+    """Set the states of stateful recurrent layers to zero."""
+    for layer in model._flatten_layers():
+        if getattr(layer, "stateful", False) and hasattr(layer, "reset_states"):
+            layer.reset_states()
+
+
+def layer_outputs(model: Any, arrays: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]]:
+    """What the first call of each layer of a model gives, by the layer's name, in the order of the model."""
+    tensors = {}
+    for layer in model.layers:
+        nodes = layer._inbound_nodes
+        if nodes and not isinstance(layer, keras.layers.InputLayer):
+            tensors[layer.name] = keras.tree.flatten(nodes[0 if len(nodes) == 1 else -1].output_tensors)
+    probe = keras.Model(model.inputs, tensors)
+    found = probe(_as_inputs(probe, arrays), training=False)
+    return {n: [keras.ops.convert_to_numpy(t) for t in keras.tree.flatten(found[n])] for n in tensors}
+
+
+def load(path: str, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
+    """Plain `keras.models.load_model`, in safe mode."""
+    return keras.models.load_model(path, custom_objects=dict(custom_objects or {}), compile=compile, safe_mode=True)
+
+
+def save(model: Any, path: str) -> None:
+    """Write a `.keras` file."""
+    model.save(path)
+
+
+def clear() -> None:
+    """Forget all models; names are counted from the start again."""
+    keras.backend.clear_session()

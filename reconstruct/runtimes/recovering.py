@@ -1,0 +1,60 @@
+"""The child process of `migrate`: recovers one file after another, sharing one import of the frameworks.
+
+A line of JSON on stdin names a source, an output and a hint; the answer is the result of the report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from reconstruct.errors import ReconstructError
+from reconstruct.recover import Recovery, recover
+from reconstruct.runtimes.worker import WorkerPool
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    # Frameworks print to stdout; answers go where they cannot reach
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    _say(answers, {"ok": True})
+    with WorkerPool() as pool:
+        for line in sys.stdin:
+            request = json.loads(line)
+            if request.get("op") == "quit":
+                break
+            _say(answers, {"ok": True, "result": _one(request, pool)})
+
+
+def _one(request: dict[str, Any], pool: WorkerPool) -> dict[str, Any]:
+    hint = request["hint"]
+    recovery = recover(
+        request["source"],
+        input_shape=hint.get("input_shape"),
+        examples=hint.get("examples"),
+        custom=hint.get("custom", ()),
+        pool=pool,
+    )
+    return write(recovery, request["output"])
+
+
+def write(recovery: Recovery, output: str, write_differing: bool = False) -> dict[str, Any]:
+    """Save what is worth saving; the result as the report has it."""
+    if recovery.status in ("verified", "unverified", "partial") or (recovery.status == "differs" and write_differing):
+        try:
+            recovery.save(output)
+        except (ReconstructError, OSError) as error:
+            recovery.fail(error)
+    return recovery.report
+
+
+def _say(answers: Any, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

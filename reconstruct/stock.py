@@ -1,0 +1,143 @@
+"""Facts about the layers that Keras itself has: which variables they own, in which order, and which are trained.
+
+The order is the one of `layer.weights` in every Keras from 2.0 to 3.15 (each layer's `build`); what Keras 1 had
+instead stands in `KERAS_1_SLOTS` (Keras 1.2.2, `keras/layers/*.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A variable of a layer."""
+
+    name: str
+    trained: bool = True
+
+
+RECURRENT = ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+RECURRENT_CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "ConvLSTM2DCell")
+WRAPPERS = ("TimeDistributed", "Bidirectional", "RNN", "StackedRNNCells", "SpectralNormalization")
+
+_KERNEL_BIAS = (
+    "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose EinsumDense "
+    "LocallyConnected1D LocallyConnected2D Convolution1D Convolution2D Convolution3D "
+    "Convolution2DTranspose Deconvolution2D AtrousConvolution1D AtrousConvolution2D AtrousConv1D AtrousConv2D "
+    "TimeDistributedDense MaxoutDense"
+).split()
+_NO_WEIGHTS = (
+    "InputLayer Activation Dropout Flatten Reshape Permute RepeatVector Lambda Masking Add Subtract Multiply Average "
+    "Maximum Minimum Concatenate Dot Merge ReLU LeakyReLU ELU Softmax ThresholdedReLU "
+    "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D "
+    "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D GlobalAveragePooling2D "
+    "GlobalAveragePooling3D UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D "
+    "Cropping1D Cropping2D Cropping3D SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
+    "GaussianDropout AlphaDropout ActivityRegularization Rescaling Resizing CenterCrop RandomFlip RandomRotation "
+    "RandomZoom RandomTranslation RandomContrast RandomBrightness RandomCrop RandomHeight RandomWidth "
+    "CategoryEncoding Discretization Hashing UnitNormalization TFOpLambda SlicingOpLambda Identity "
+    "MaxPool1D MaxPool2D MaxPool3D AvgPool1D AvgPool2D AvgPool3D"
+).split()
+
+
+def _bias(config: Mapping[str, Any]) -> bool:
+    # Keras 1 calls it `bias`; EinsumDense has a bias where `bias_axes` names axes.
+    if "bias_axes" in config and "use_bias" not in config:
+        return config["bias_axes"] is not None
+    return bool(config.get("use_bias", config.get("bias", True)))
+
+
+def _kernel_bias(config: Mapping[str, Any]) -> list[str]:
+    return ["kernel", "bias"] if _bias(config) else ["kernel"]
+
+
+def _recurrent(config: Mapping[str, Any]) -> list[str]:
+    return ["kernel", "recurrent_kernel", "bias"] if _bias(config) else ["kernel", "recurrent_kernel"]
+
+
+def _multi_head_attention(config: Mapping[str, Any]) -> list[str]:
+    dense = ("query", "key", "value", "attention_output")
+    return [f"{d}/{v}" for d in dense for v in (("kernel", "bias") if _bias(config) else ("kernel",))]
+
+
+def _attention(config: Mapping[str, Any]) -> list[str]:
+    scale = ["scale"] if config.get("use_scale") else []
+    return scale + (["concat_score_weight"] if config.get("score_mode") == "concat" else [])
+
+
+def _normalization(config: Mapping[str, Any], trained: bool = True) -> list[str]:
+    return [n for n, flag in (("gamma", "scale"), ("beta", "center")) if config.get(flag, True)]
+
+
+def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[Slot, ...] | None:
+    """The variables of a stock layer that is neither wrapper nor model, or None for a class that is not stock.
+
+    `major` is the major version of Keras that the config is written for.
+
+    >>> [s.name for s in slots("BatchNormalization", {"scale": False})]
+    ['beta', 'moving_mean', 'moving_variance']
+    """
+    if major == 1 and class_name in KERAS_1_SLOTS:
+        names = KERAS_1_SLOTS[class_name]
+        if config.get("consume_less") == "gpu":  # whole kernels (Keras 1.2.2, layers/recurrent.py)
+            names = ["W", "U", "b"]
+        if not _bias(config):
+            names = [n for n in names if n not in ("b", "b_carry")]
+        return tuple(Slot(n, not n.startswith("running_")) for n in names)
+    if class_name in _NO_WEIGHTS:
+        return ()
+    if class_name in ("BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization"):
+        trained = [Slot(n) for n in _normalization(config)]
+        renorm = ("renorm_mean", "renorm_stddev") if config.get("renorm") else ()
+        return (*trained, *(Slot(n, False) for n in ("moving_mean", "moving_variance", *renorm)))
+    if class_name == "Normalization":
+        return tuple(Slot(n, False) for n in ("mean", "variance", "count"))
+    names_of = {
+        "Embedding": lambda c: ["embeddings"],
+        "PReLU": lambda c: ["alpha"],
+        "DepthwiseConv1D": lambda c: ["depthwise_kernel", "bias"][: 1 + _bias(c)],
+        "DepthwiseConv2D": lambda c: ["depthwise_kernel", "bias"][: 1 + _bias(c)],
+        "SeparableConv1D": lambda c: ["depthwise_kernel", "pointwise_kernel", "bias"][: 2 + _bias(c)],
+        "SeparableConv2D": lambda c: ["depthwise_kernel", "pointwise_kernel", "bias"][: 2 + _bias(c)],
+        "LayerNormalization": lambda c: _normalization(c),
+        "GroupNormalization": lambda c: _normalization(c),
+        "RMSNormalization": lambda c: ["scale"],
+        "MultiHeadAttention": _multi_head_attention,
+        "GroupQueryAttention": _multi_head_attention,
+        "Attention": _attention,
+        "AdditiveAttention": lambda c: ["scale"] if c.get("use_scale", True) else [],
+    }.get(class_name)
+    if class_name in _KERNEL_BIAS:
+        names_of = _kernel_bias
+    if class_name in RECURRENT or class_name in RECURRENT_CELLS:
+        names_of = _recurrent
+    return tuple(Slot(n) for n in names_of(config)) if names_of else None
+
+
+def _gates(*gates: str) -> list[str]:
+    return [f"{kind}_{gate}" for gate in gates for kind in ("W", "U", "b")]
+
+
+KERAS_1_SLOTS: dict[str, list[str]] = {
+    **dict.fromkeys(
+        "Dense TimeDistributedDense MaxoutDense Convolution1D Convolution2D Convolution3D Deconvolution2D "
+        "AtrousConvolution1D AtrousConvolution2D AtrousConv1D AtrousConv2D Conv1D Conv2D Conv3D Deconv2D "
+        "LocallyConnected1D LocallyConnected2D".split(),
+        ["W", "b"],
+    ),
+    "Highway": ["W", "W_carry", "b", "b_carry"],
+    "SeparableConvolution2D": ["depthwise_kernel", "pointwise_kernel", "b"],
+    "SeparableConv2D": ["depthwise_kernel", "pointwise_kernel", "b"],
+    "SimpleRNN": ["W", "U", "b"],
+    "LSTM": _gates("i", "c", "f", "o"),
+    "GRU": _gates("z", "r", "h"),
+    "ConvLSTM2D": _gates("i", "c", "f", "o"),
+    "BatchNormalization": ["gamma", "beta", "running_mean", "running_std"],
+    "Embedding": ["W"],
+    "PReLU": ["alphas"],
+    "ParametricSoftplus": ["alphas", "betas"],
+    "SReLU": ["t_left", "a_left", "t_right", "a_right"],
+}

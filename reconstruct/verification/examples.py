@@ -1,0 +1,23 @@
+"""The user's own examples: an `.npz` with inputs `x0…` and outputs `y0…`, in the order of the model's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reconstruct.errors import ReadError
+
+
+def read_examples(path: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Inputs and outputs. Raises `ReadError` where the file is no such thing; pickled arrays are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            xs, ys = ([stored[f"{k}{i}"] for i in range(len(stored.files)) if f"{k}{i}" in stored.files] for k in "xy")
+    except Exception as error:
+        raise ReadError(f"{path} is no .npz of examples: {error}", path=path) from error
+    if not xs or not ys:
+        raise ReadError(
+            f"{path} has no examples: arrays x0… (inputs) and y0… (outputs) are needed",
+            path=path,
+            hint="np.savez('examples.npz', x0=inputs, y0=model.predict(inputs))",
+        )
+    return xs, ys

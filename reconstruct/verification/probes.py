@@ -1,0 +1,155 @@
+"""Inputs to compare models on: seeded, of realistic scale, some at the edges, integers where indices are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reconstruct.artifact import Graph, Layer, Ref, refs_in
+
+# Sizes tried for axes the file leaves open, by how many axes one input leaves open: long sequences, then images.
+OPEN_SIZES = (16, 32, 64, 128, 224, 8, 299, 100, 5, 3, 2, 1)
+BATCH = 3
+SEED = 20240613
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a model: its batch shape (None where open), dtype, and the number of indices it may take."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    limit: int | None = None
+
+    def sized(self, size: int) -> tuple[int, ...]:
+        """The shape with every open axis but the batch set to `size`."""
+        batch = BATCH if self.shape[0] is None else self.shape[0]
+        return (batch, *(size if n is None else n for n in self.shape[1:]))
+
+    @property
+    def is_open(self) -> bool:
+        return any(n is None for n in self.shape[1:])
+
+
+def index_limits(model: Layer) -> dict[str, int]:
+    """How many indices each input of a model takes, for those inputs that lead to an Embedding.
+
+    Follows the layers that leave values as they are, wrappers, and nested models.
+    """
+    return {name: limit for name, limit in _limits(model).items() if limit is not None}
+
+
+_SAME_VALUES = {"Reshape", "Flatten", "Permute", "RepeatVector", "Dropout", "SpatialDropout1D", "Masking", "InputLayer"}
+_SAME_VALUES_OPS = {"getitem", "cast", "reshape", "transpose", "expand_dims", "squeeze", "concatenate", "stack", "take"}
+
+
+def _limits(model: Layer) -> dict[str, int | None]:
+    graph = model.graph
+    if graph is None:
+        return {}
+    if graph.sequential:
+        first = graph.layers[0].name if graph.layers else ""
+        for layer in graph.layers:
+            limit = _limit_of(layer, 0)
+            if limit is not None or not _keeps_values(layer):
+                return {first: limit}
+        return {}
+    return {ref.layer: _follow(graph, ref, set()) for ref in refs_in(graph.inputs)}
+
+
+def _follow(graph: Graph, ref: Ref, seen: set[Ref]) -> int | None:
+    if ref in seen:
+        return None
+    seen.add(ref)
+    found: list[int] = []
+    for layer in graph.layers:
+        for i, call in enumerate(layer.calls):
+            refs = call.refs()
+            if ref not in refs:
+                continue
+            limit = _limit_of(layer, refs.index(ref))
+            if limit is None and _keeps_values(layer):
+                limit = _follow(graph, Ref(layer.name, i), seen)
+            if limit is not None:
+                found.append(limit)
+    return min(found) if found else None
+
+
+def _limit_of(layer: Layer, position: int) -> int | None:
+    if layer.class_name == "Embedding":
+        return int(layer.config.get("input_dim", 1))
+    if layer.class_name == "TimeDistributed" and "layer" in layer.children:
+        return _limit_of(layer.children["layer"], position)
+    if layer.graph is not None:
+        limits = list(_limits(layer).values())
+        return limits[position] if position < len(limits) else None
+    return None
+
+
+def _keeps_values(layer: Layer) -> bool:
+    if layer.class_name == "Op":
+        return layer.config.get("function") in _SAME_VALUES_OPS
+    return layer.class_name in _SAME_VALUES
+
+
+def make(inputs: Sequence[Input], size: int) -> Iterator[list[np.ndarray]]:
+    """Three probes, one array an input: normal values, values of images scaled to 0…1, and edges.
+
+    Indices are uniform; the second probe is padded with zeros at the end of each row and the third at the start, as
+    masked sequences are, and the third holds the largest index.
+    """
+    rng = np.random.default_rng(SEED)
+    shapes = [i.sized(size) for i in inputs]
+    yield [
+        _indices(rng, i, s) if _is_index(i) else rng.standard_normal(s).astype(_dtype(i))
+        for i, s in zip(inputs, shapes, strict=True)
+    ]
+    yield [
+        _padded(_indices(rng, i, s), end=True) if _is_index(i) else rng.random(s).astype(_dtype(i))
+        for i, s in zip(inputs, shapes, strict=True)
+    ]
+    yield [_edge_indices(rng, i, s) if _is_index(i) else _edges(rng, i, s) for i, s in zip(inputs, shapes, strict=True)]
+
+
+def _is_index(each: Input) -> bool:
+    return each.limit is not None or "int" in each.dtype or each.dtype == "bool"
+
+
+def _dtype(each: Input) -> str:
+    return each.dtype if each.dtype.startswith(("float", "int", "uint", "bool")) else "float32"
+
+
+def _indices(rng: np.random.Generator, each: Input, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(0, max(1, each.limit or 2), size=shape).astype(_dtype(each))
+
+
+def _padded(array: np.ndarray, end: bool) -> np.ndarray:
+    if array.ndim < 2 or array.shape[1] < 3:
+        return array
+    for row in range(len(array)):
+        count = 1 + (row * array.shape[1]) // (2 * len(array))
+        if end:
+            array[row, -count:] = 0
+        else:
+            array[row, :count] = 0
+    return array
+
+
+def _edge_indices(rng: np.random.Generator, each: Input, shape: tuple[int, ...]) -> np.ndarray:
+    array = _padded(_indices(rng, each, shape), end=False)
+    if each.limit:
+        array.reshape(len(array), -1)[:, -1] = each.limit - 1
+    return array
+
+
+def _edges(rng: np.random.Generator, each: Input, shape: tuple[int, ...]) -> np.ndarray:
+    """Rows of zeros, of ones with changing sign, and of values three times as large."""
+    array = 3.0 * rng.standard_normal(shape)
+    if len(array) > 1:
+        array[0] = 0.0
+    if len(array) > 2:
+        array[1] = np.sign(array[1])
+    return array.astype(_dtype(each))

@@ -1,0 +1,1 @@
+"""The models behind `fixtures/`, one module per genuine Keras version, imported only where that runs."""
