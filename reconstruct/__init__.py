@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reconstruct.errors import ReconstructError
+from reconstruct.migrate import migrate
 from reconstruct.objects.custom import register
 from reconstruct.readers import read as inspect
 from reconstruct.recover import Recovery, recover
 
-__all__ = ["ReconstructError", "Recovery", "inspect", "recover", "register"]
+__all__ = ["ReconstructError", "Recovery", "inspect", "migrate", "recover", "register"]

@@ -112,6 +112,10 @@ class Call:
     def refs(self) -> list[Ref]:
         return refs_in([self.args, self.kwargs])
 
+    def map(self, function: Callable[[Ref], Any]) -> Call:
+        """The call with every `Ref` in it replaced."""
+        return Call(map_refs(self.args, function), map_refs(self.kwargs, function))
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -124,6 +128,10 @@ class Graph:
     @property
     def sequential(self) -> bool:
         return self.outputs is None
+
+    def map_outputs(self, function: Callable[[Ref], Any]) -> Graph:
+        """The graph with every `Ref` in its outputs replaced."""
+        return dataclasses.replace(self, outputs=map_refs(self.outputs, function))
 
     def __getitem__(self, name: str) -> Layer:
         for layer in self.layers:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +25,10 @@ app = typer.Typer(
 oracle_app = typer.Typer(help="The Keras versions that say what an old file computed.", no_args_is_help=True)
 app.add_typer(oracle_app, name="oracles")
 
-USAGE = 2
-File = Annotated[Path, typer.Argument(show_default=False, help="a saved model: .h5, .keras, a directory or config JSON")]
+HINT_FIELDS = ("input_shape", "examples", "custom")
+File = Annotated[
+    Path, typer.Argument(show_default=False, help="a saved model: .h5, .keras, a directory or config JSON")
+]
 Custom = Annotated[
     list[str] | None, typer.Option("--custom", metavar="MODULE_OR_FILE", help="code of custom layers; repeatable")
 ]
@@ -36,22 +41,67 @@ def _quiet() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
-@app.command()
-def inspect(
-    file: File, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+@contextlib.contextmanager
+def _errors_shown() -> Iterator[None]:
+    """One clear error and exit code 1 for what goes wrong; a traceback only for those who ask for it."""
+    try:
+        yield
+    except ReconstructError as error:
+        from reconstruct import display
+
+        display.show_error(error)
+        raise typer.Exit(1) from None
+    except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        raise
+    except Exception as error:
+        from reconstruct import display
+
+        if os.environ.get("RECONSTRUCT_DEBUG"):
+            traceback.print_exc()
+        display.show_error(_defect(error))
+        raise typer.Exit(1) from None
+
+
+def _defect(error: Exception) -> ReconstructError:
+    """An error nobody foresaw, as one that can be shown."""
+    hint = "this is a defect of reconstruct: please report it; RECONSTRUCT_DEBUG=1 shows where it happened"
+    return ReconstructError(f"{type(error).__name__}: {error}", hint=hint)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import importlib.metadata
+
+        try:
+            print(f"reconstruct {importlib.metadata.version('keras-reconstruct')}")
+        except importlib.metadata.PackageNotFoundError:
+            print("reconstruct (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and exit")
+    ] = False,
 ) -> None:
+    """Turn any saved Keras model into a working Keras 3 model, and prove that it computes the same."""
+
+
+@app.command()
+def inspect(file: File, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
     """Show what a file holds, who wrote it, and what recovering it would change. Imports no framework."""
     from reconstruct import display, inspection
 
-    try:
-        facts = inspection.inspect(file)
-    except ReconstructError as error:
-        if as_json:
-            print(json.dumps({"source": str(file), "error": display.error_fields(error)}, indent=1))
-        else:
-            display.show_error(error)
-        raise typer.Exit(1) from None
-    print(json.dumps(facts, indent=1) if as_json else display.inspection_text(facts))
+    with _errors_shown():
+        try:
+            facts = inspection.inspect(file)
+        except ReconstructError as error:
+            if not as_json:
+                raise
+            display.say(json.dumps({"source": str(file), "error": display.error_fields(error)}, indent=1))
+            raise typer.Exit(1) from None
+        display.say(json.dumps(facts, indent=1) if as_json else display.inspection_text(facts))
 
 
 @app.command()
@@ -75,25 +125,47 @@ def recover(
     """Recover one model, verify it, and write it as a .keras file of Keras 3."""
     _quiet()
     from reconstruct import display
-    from reconstruct.recover import recover as recover_one
-    from reconstruct.report import document
-    from reconstruct.runtimes.recovering import write
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
-    with display.status(f"recovering {file.name}") as say:
-        recovery = recover_one(
-            file,
-            custom=custom or (),
-            input_shape=shapes,
-            examples=examples,
-            trust_code=trust_code,
-            on_progress=say,
-        )
-        result = write(recovery, str(output), write_differing)
+    _check_output(output, file)
     if report is not None:
-        display.write_json(report, document([result]))
-    display.show_result(result)
-    raise typer.Exit(recovery.result.exit_code)
+        _check_writable(report, "--report")
+    with _errors_shown():
+        from reconstruct.recover import Recovery
+        from reconstruct.recover import recover as recover_one
+        from reconstruct.report import Result, document
+        from reconstruct.runtimes.recovering import write
+
+        with display.status(f"recovering {file.name}") as say:
+            try:
+                recovery = recover_one(
+                    file,
+                    custom=custom or (),
+                    input_shape=shapes,
+                    examples=examples,
+                    trust_code=trust_code,
+                    on_progress=say,
+                )
+            except Exception as error:  # the report has it too
+                if os.environ.get("RECONSTRUCT_DEBUG"):
+                    traceback.print_exc()
+                recovery = Recovery(Result(str(file)))
+                recovery.fail(_defect(error))
+            result = write(recovery, str(output), write_differing)
+        display.show_result(result)
+        if result["error"] and result["error"]["type"] == "UnknownLayer":
+            _show_missing(file)
+        if report is not None:
+            display.write_json(report, document([result]))
+        raise typer.Exit(recovery.result.exit_code)
+
+
+def _show_missing(file: Path) -> None:
+    """What the file knows about the layers whose code is missing."""
+    from reconstruct import display, inspection
+
+    with contextlib.suppress(Exception):  # the error itself is shown already
+        display.show_missing(m for m in inspection.inspect(file)["missing"] if m["kind"] in ("layer", "lambda"))
 
 
 @app.command()
@@ -103,7 +175,9 @@ def migrate(
     hints: Annotated[
         Path | None, typer.Option("--hints", metavar="HINTS.json", help="input shapes, examples and code by file")
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="processes; default: as many as there are cores")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="processes; default: as many as there are cores")
+    ] = None,
     custom: Custom = None,
 ) -> None:
     """Recover many models (files, or all below directories) into a directory. Can be run again to continue."""
@@ -111,59 +185,89 @@ def migrate(
         raise typer.BadParameter("give at least one source and the destination directory")
     _quiet()
     from reconstruct import display
-    from reconstruct.migrate import migrate as migrate_all
-    from reconstruct.report import document, worst_exit_code
 
     *sources, target = paths
     if target.exists() and not target.is_dir():
         raise typer.BadParameter(f"the destination {target} is not a directory")
-    try:
+    _check_writable(target / "any", "DST")
+    if report is not None:
+        _check_writable(report, "--report")
+    wanted = _hints(hints)
+    for name in _hints_for_nothing(wanted, sources):
+        display.show_warning(f"the hints have {name!r}, and no source has such a file")
+    with _errors_shown():
+        from reconstruct.migrate import migrate as migrate_all
+        from reconstruct.report import document, worst_exit_code
+
         with display.progress("migrating") as bar:
             results = migrate_all(
                 sources,
                 target,
-                hints=_hints(hints),
+                hints=wanted,
                 jobs=jobs,
                 custom=custom or (),
                 on_total=bar.total,
                 on_result=bar.advance,
             )
-    except ReconstructError as error:
-        display.show_error(error)
-        raise typer.Exit(1) from None
-    if report is not None:
-        display.write_json(report, document(results))
-    display.show_results(results)
-    raise typer.Exit(worst_exit_code([r["status"] for r in results]))
+        display.show_results(results)
+        if report is not None:
+            display.write_json(report, document(results))
+        raise typer.Exit(worst_exit_code([r["status"] for r in results]))
 
 
 @oracle_app.command("list")
 def list_oracles() -> None:
     """List the oracles and whether each can run here."""
     from reconstruct import display
-    from reconstruct.runtimes import oracles
 
-    display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
+    with _errors_shown():
+        from reconstruct.runtimes import oracles
+
+        display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
 
 
 @oracle_app.command("install")
 def install_oracles() -> None:
     """Install the earlier Keras versions into the user's cache; the environment stays as it is."""
     from reconstruct import display
-    from reconstruct.runtimes import oracles
 
     failed = False
-    for runtime in oracles.CATALOGUE:
-        if not runtime.earlier:
-            continue
-        try:
-            with display.status(f"installing {runtime.name}") as say:
-                oracles.install(runtime, say)
-        except ReconstructError as error:
-            display.show_error(error)
-            failed = True
-    display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
+    with _errors_shown():
+        from reconstruct.runtimes import oracles
+
+        for runtime in oracles.CATALOGUE:
+            if not runtime.earlier:
+                continue
+            try:
+                with display.status(f"installing {runtime.name}") as say:
+                    oracles.install(runtime, say)
+            except ReconstructError as error:
+                display.show_error(error)
+                failed = True
+        display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
     raise typer.Exit(1 if failed else 0)
+
+
+def _check_output(output: Path, source: Path) -> None:
+    """Find out now, and not after the work, that the output cannot be written."""
+    option = "-o"
+    if output.suffix != ".keras":
+        raise typer.BadParameter(f"{output} must end in .keras: Keras goes by that", param_hint=option)
+    if output.is_dir():
+        raise typer.BadParameter(f"{output} is a directory", param_hint=option)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise typer.BadParameter(f"{output} is the source itself", param_hint=option)
+    _check_writable(output, option)
+
+
+def _check_writable(path: Path, option: str) -> None:
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a directory", param_hint=option)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"the directory {folder} cannot be written to", param_hint=option)
 
 
 def _shape(text: str) -> list[int | None]:
@@ -183,7 +287,16 @@ def _hints(path: Path | None) -> dict[str, Any]:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--hints") from None
     if not isinstance(hints, dict) or not all(isinstance(v, dict) for v in hints.values()):
         raise typer.BadParameter(f"{path} must map source paths to objects", param_hint="--hints")
+    unknown = sorted({field for hint in hints.values() for field in hint} - set(HINT_FIELDS))
+    if unknown:
+        known = ", ".join(HINT_FIELDS)
+        raise typer.BadParameter(f"{path} has a field {unknown[0]!r}; known are {known}", param_hint="--hints")
     return hints
+
+
+def _hints_for_nothing(hints: dict[str, Any], sources: Sequence[Path]) -> list[str]:
+    """Keys that name no file below a source directory, and no source."""
+    return [key for key in hints if not any((s / key).exists() if s.is_dir() else s.name == key for s in sources)]
 
 
 if __name__ == "__main__":

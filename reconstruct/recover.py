@@ -20,7 +20,8 @@ from reconstruct.readers import read
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
 from reconstruct.rules.inputs import with_input_shapes
-from reconstruct.verification import originals, probes
+from reconstruct.verification import oracle as oracle_runs
+from reconstruct.verification import probes
 from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, Comparison, compare
 
 if TYPE_CHECKING:
@@ -252,15 +253,15 @@ def _verify(
         _verify_examples(recovery, options.examples, tolerance)
         return
     result.status = "partial" if result.assumptions else "unverified"
-    reason = None if options.trust_code else originals.why_not_asked(artifact)
+    reason = None if options.trust_code else oracle_runs.why_not_asked(artifact)
     if reason is not None:
         tried.append({"oracle": "any", "outcome": reason})
         result.verification = Verification(tried=tuple(tried))
         return
-    for oracle in originals.for_artifact(artifact, pool, trust_code=options.trust_code, custom=options.custom):
+    for oracle in oracle_runs.for_artifact(artifact, pool, trust_code=options.trust_code, custom=options.custom):
         try:
             answer = oracle.run(made, False)
-        except originals.OracleFailed as error:
+        except oracle_runs.OracleFailed as error:
             tried.append({"oracle": oracle.name, "outcome": error.message})
             continue
         found = [compare(a, b) for a, b in zip(outputs, answer.outputs, strict=True)]
@@ -327,7 +328,7 @@ def _verify_examples(recovery: Recovery, path: str, tolerance: float) -> None:
 
 
 def _first_difference(
-    recovery: Recovery, oracle: originals.Oracle, made: list[list[np.ndarray]], tolerance: float
+    recovery: Recovery, oracle: oracle_runs.Oracle, made: list[list[np.ndarray]], tolerance: float
 ) -> str | None:
     """The first layer, in the order of the model, whose output differs from the original's layer of that name."""
     from reconstruct.runtimes import keras_3

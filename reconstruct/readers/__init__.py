@@ -6,12 +6,15 @@ import dataclasses
 import os
 from pathlib import Path
 
-from reconstruct.artifact import Artifact
-from reconstruct.errors import ReadError
+from reconstruct.artifact import Artifact, Finding
+from reconstruct.errors import ConfigError, ReadError, ReconstructError
 from reconstruct.readers import config_json, h5, keras_zip
 from reconstruct.readers.sniff import sniff
+from reconstruct.stock import slots
 
 __all__ = ["read"]
+
+_DAMAGED = "the file is damaged, or was edited by hand; get it again from where it came from"
 
 
 def read(path: str | os.PathLike[str]) -> Artifact:
@@ -22,6 +25,22 @@ def read(path: str | os.PathLike[str]) -> Artifact:
     """
     path = Path(path)
     kind = sniff(path)
+    try:
+        artifact = _read(path, kind)
+        return artifact.replace(findings=(*artifact.findings, *_missing_weights(artifact)))
+    except ReconstructError:
+        raise
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error}", path=str(path), hint=_DAMAGED) from error
+    except Exception as error:  # a file may hold anything in any place; none of it is a reason for a traceback
+        raise ConfigError(
+            f"{path} is not built as Keras builds its files: {type(error).__name__}: {str(error)[:200]}",
+            path=str(path),
+            hint=_DAMAGED,
+        ) from error
+
+
+def _read(path: Path, kind: str) -> Artifact:
     if kind == "hdf5":
         artifact = h5.read(path)
         return _with_config_beside(artifact, path) if artifact.model is None else artifact
@@ -30,6 +49,35 @@ def read(path: str | os.PathLike[str]) -> Artifact:
     if kind == "directory":
         return keras_zip.read_directory(path)
     return config_json.read(path)
+
+
+def _missing_weights(artifact: Artifact) -> list[Finding]:
+    """What layers the file has no tensors for, though they have variables.
+
+    Normalization is left out: it has none where its config holds the mean (Keras 3, layers/preprocessing).
+    """
+    if artifact.model is None:
+        return []
+    wanted = [
+        layer
+        for layer in artifact.model.walk()
+        if not (layer.children or layer.is_model or layer.class_name == "Normalization")
+        and slots(layer.class_name, layer.config, artifact.dialect.major)
+    ]
+    empty = [layer for layer in wanted if not layer.weights]
+    if not empty:
+        return []
+    names = ", ".join(layer.name for layer in empty[:5]) + (", …" if len(empty) > 5 else "")
+    which = "any layer" if len(empty) == len(wanted) else f"{len(empty)} of {len(wanted)} layers: {names}"
+    return [
+        Finding(
+            "weights_missing",
+            "error",
+            empty[0].path if len(empty) < len(wanted) else "model",
+            f"the file has no weights for {which}",
+            "it was saved without them or is damaged; look for a weights file, or for another copy",
+        )
+    ]
 
 
 def _with_config_beside(artifact: Artifact, path: Path) -> Artifact:

@@ -85,7 +85,7 @@ def read(path: Path) -> Artifact:
     root = source.root
     writer = _writer(source, root)
     if "model_config" in root.attrs:
-        config = decode_json(_text(root.attrs["model_config"]), f"{path}: model_config")
+        config = decode_json(_config_text(root, path), f"{path}: model_config")
         if writer.keras is None and isinstance(config, Mapping):
             writer = Writer(config.get("keras_version"), config.get("backend") or writer.backend)
         model = parse.parse_model(config)
@@ -188,6 +188,21 @@ def _training(source: H5Source, root: h5py.File) -> Training | None:
             if isinstance(dataset, h5py.Dataset):
                 tensors.append(source.tensor(dataset, name))
     return Training(config if isinstance(config, Mapping) else {}, tuple(tensors))
+
+
+def _config_text(root: h5py.File, path: Path) -> str:
+    value = root.attrs["model_config"]
+    try:
+        return _text(value)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path}: model_config should be JSON text and is {_kind(value)}", path=str(path), hint=error.hint
+        ) from error
+
+
+def _kind(value: Any) -> str:
+    dtype = getattr(value, "dtype", None)
+    return f"{type(value).__name__} of {dtype}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _text(value: Any) -> str:

@@ -118,6 +118,17 @@ def _attach_group(
         return layer
     expected = _expected(layer, tensors, writer)
     if expected is None:
+        trained, other = variables(layer, (), 3)
+        if trained is not None and other is not None:
+            findings.append(
+                Finding(
+                    "unexpected_weights",
+                    "error",
+                    layer.path,
+                    f"{layer.class_name} {layer.name} should have {len(trained) + len(other)} variables, "
+                    f"the file has {len(tensors)}",
+                )
+            )
         return _attach_unknown(layer, tensors)
     assignment = dict(zip(expected, tensors, strict=True))
     named = _by_name(expected, tensors)

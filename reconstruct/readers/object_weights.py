@@ -24,6 +24,8 @@ Tree: TypeAlias = "dict[str, Tree | Tensor]"
 
 # Attributes that hold the layers of a model, in the order of preference. Keras 2.12 wrote the second one.
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+# Classes that are written under another name than theirs: Keras 3 exports GroupedQueryAttention without "ed".
+_GROUPS = {"Model": "functional", "GroupQueryAttention": "grouped_query_attention"}
 # At the root, the file keeps what does not belong to the model (Keras 3, trainers/trainer.py).
 _NOT_THE_MODEL = ("optimizer", "metrics", "_metrics", "compile_metrics", "_compile_metrics", "loss_tracker")
 
@@ -86,9 +88,8 @@ def _attach(layer: Layer, tree: Tree, findings: list[Finding]) -> Layer:
         places = _places(layer, container) if isinstance(container, dict) else {}
         return layer.map_parts(lambda key, part: _attach(part, places[key], findings) if key in places else part)
     if layer.children:
-        cells = tree.get("cells", {})
-        names = sorted(cells, key=_counter) if isinstance(cells, dict) else []
-        places = {f"cells/{i}": cells[n] for i, n in enumerate(names)}  # type: ignore[index,misc]
+        cells = tree.get("cells")
+        places = _places(layer, cells) if isinstance(cells, dict) else {}
         places.update({key: node for key, node in tree.items() if isinstance(node, dict)})
         return layer.map_parts(lambda key, part: _attach(part, places[key], findings) if key in places else part)
     return layer.replace(weights=_own_weights(layer, tree, findings))
@@ -98,7 +99,7 @@ def _places(model: Layer, container: Tree) -> dict[str, Tree]:
     """The group of each layer. Classes are counted; where a counter skips, as in Keras 2.12, order decides."""
     wanted: dict[str, list[str]] = {}
     for key, part in model.parts():
-        wanted.setdefault("functional" if part.class_name == "Model" else snake_case(part.class_name), []).append(key)
+        wanted.setdefault(_GROUPS.get(part.class_name) or snake_case(part.class_name), []).append(key)
     places = {}
     for base, keys in wanted.items():
         names = [f"{base}_{i}" if i else base for i in range(len(keys))]

@@ -13,6 +13,7 @@ from reconstruct.naming import snake_case
 
 # Fields of a config that hold a layer (tf_keras and Keras 3: wrappers, RNN, Bidirectional).
 _CHILD_FIELDS = ("layer", "forward_layer", "backward_layer", "cell")
+_EDITED = "the config is damaged, or was edited by hand; Keras writes no such thing"
 _WRAPPED_LISTS = {"StackedRNNCells": "cells", "Merge": "layers"}
 
 
@@ -47,7 +48,7 @@ def parse_layer(spec: Any, path: str) -> Layer:
     class_name = spec["class_name"].split(">")[-1]
     config = spec.get("config")
     package = spec.get("registered_name") or (spec["class_name"] if ">" in spec["class_name"] else None)
-    if package is None and isinstance(spec.get("module"), str) and (
+    if package in (None, class_name) and isinstance(spec.get("module"), str) and (
         spec["module"].startswith("keras.src.ops") or not spec["module"].startswith(("keras", "tf_keras"))
     ):
         package = spec["module"]
@@ -114,16 +115,19 @@ def _parse_functional(config: Mapping[str, Any], path: str) -> Graph:
     names = {layer.name for layer in layers}
     if len(names) != len(layers):
         raise ConfigError("two layers of the model have the same name", path=path)
+    keras_3 = any(isinstance(node, Mapping) and "args" in node for s in specs for node in s.get("inbound_nodes") or [])
     parsed = []
     for layer, spec in zip(layers, specs, strict=True):
         nodes = spec.get("inbound_nodes") or []
         if not isinstance(nodes, list):
             raise ConfigError(f"inbound_nodes of {layer.name} are {_brief(nodes)}", path=layer.path)
         calls = tuple(_parse_node(node, names, layer.path) for node in nodes)
+        if keras_3 and "module" not in spec and calls and not layer.config.keys() & {"dtype", "trainable"}:
+            # In HDF5, Keras 3 writes operations like layers, without their module; layers have more fields
+            layer = layer.replace(package="keras.src.ops")
         parsed.append(layer.replace(calls=calls))
     inputs = _parse_endpoints(config["input_layers"], names, path)
     outputs = _parse_endpoints(config["output_layers"], names, path)
-    keras_3 = any(isinstance(node, Mapping) and "args" in node for s in specs for node in s.get("inbound_nodes") or [])
     return renumber(Graph(tuple(parsed), inputs, outputs), path, keras_3)
 
 
@@ -153,13 +157,14 @@ def _parse_node(node: Any, names: set[str], path: str) -> Call:
                 kwargs.update({k: _legacy_value(v, names) for k, v in entry[3].items()})
             return entry[2] if _is_constant(entry) else Ref(entry[0], entry[1], entry[2])
         if isinstance(entry, list):
+            _refuse_absent(entry, path)
             return [value(v) for v in entry]
         if isinstance(entry, Mapping):
             return {k: value(v) for k, v in entry.items()}
         raise ConfigError(f"a call takes {_brief(entry)}, which is no output of a layer", path=path)
 
     # A layer called on one tensor is written as a list of one.
-    values = [value(entry) for entry in node] if not _is_ref(node, names) else [value(node)]
+    values = [value(entry) for entry in node] if not (_is_ref(node, names) or _is_constant(node)) else [value(node)]
     return Call((values[0] if len(values) == 1 else values,), kwargs)
 
 
@@ -187,6 +192,14 @@ def _is_ref(value: Any, names: set[str]) -> bool:
     )
 
 
+def _refuse_absent(value: list[Any], path: str) -> None:
+    """Raises `ConfigError` for what can only be a reference to a layer that the model does not have."""
+    if _is_constant(value):
+        return
+    if len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(v, int) for v in value[1:3]):
+        raise ConfigError(f"the model uses a layer {value[0]!r}, which it does not have", path=path, hint=_EDITED)
+
+
 def _is_constant(value: Any) -> bool:
     """tf.keras writes a constant first argument as `["_CONSTANT_VALUE", -1, value, kwargs]` (engine/node.py)."""
     return isinstance(value, list) and len(value) in (3, 4) and value[0] == "_CONSTANT_VALUE"
@@ -196,6 +209,7 @@ def _parse_endpoints(value: Any, names: set[str], path: str) -> Any:
     if _is_ref(value, names):
         return Ref(value[0], value[1], value[2])
     if isinstance(value, list):
+        _refuse_absent(value, path)
         return [_parse_endpoints(v, names, path) for v in value]
     if isinstance(value, Mapping):
         return {k: _parse_endpoints(v, names, path) for k, v in value.items()}
@@ -250,8 +264,35 @@ def renumber(graph: Graph, path: str, keras_3: bool) -> Graph:
     calls_of = {layer.name: max(1, len(layer.calls)) for layer in layers}
     for ref in [r for layer in layers for c in layer.calls for r in c.refs()] + refs_in(graph.outputs):
         if not 0 <= ref.call < calls_of.get(ref.layer, 0):
-            raise ConfigError(f"the model uses call {ref.call} of {ref.layer!r}, which it does not have", path=path)
+            what = f"call {ref.call} of {ref.layer!r}" if ref.layer in calls_of else f"a layer {ref.layer!r}"
+            raise ConfigError(f"the model uses {what}, which it does not have", path=path, hint=_EDITED)
+    _refuse_loops(graph, path)
     return graph
+
+
+def _refuse_loops(graph: Graph, path: str) -> None:
+    """Raises `ConfigError` where the calls cannot be ordered so that each comes after those it takes outputs of."""
+    waiting = {
+        (layer.name, i): {(ref.layer, ref.call) for ref in call.refs()}
+        for layer in graph.layers
+        for i, call in enumerate(layer.calls)
+    }
+    users: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for user, needs in waiting.items():
+        needs.intersection_update(waiting)
+        for need in needs:
+            users.setdefault(need, []).append(user)
+    ready = [call for call, needs in waiting.items() if not needs]
+    while ready:
+        call = ready.pop()
+        del waiting[call]
+        for user in users.get(call, ()):
+            waiting[user].discard(call)
+            if not waiting[user]:
+                ready.append(user)
+    if waiting:
+        names = ", ".join(list(dict.fromkeys(name for name, _ in waiting))[:5])
+        raise ConfigError(f"the layers of the model are connected in a loop: {names}", path=path, hint=_EDITED)
 
 
 def _is_sequential(layer: Layer) -> bool:

@@ -31,8 +31,9 @@ def sniff(path: Path) -> str:
             if head.startswith(HDF5_SIGNATURE) or _has_user_block(file):
                 return "hdf5"
     except PermissionError as error:
-        raise ReadError(f"{path} cannot be opened: permission denied", path=str(path)) from error
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        hint = "change its permissions, or run as a user who may read it"
+        raise ReadError(f"{path} cannot be opened: permission denied", path=str(path), hint=hint) from error
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(b"{"):

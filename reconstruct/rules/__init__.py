@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from reconstruct.rules import activations, fields, inputs, layout, recurrent, replaced, values
+from reconstruct.rules import activations, fields, inputs, keras_1, layout, masking, recurrent, replaced, tf_ops, values
 from reconstruct.rules.engine import Change, Noted, Outcome, Rule, apply, rule
 
 RULES: tuple[Rule, ...] = (
+    *keras_1.RULES,
+    replaced.class_names,
     *values.RULES,
     *inputs.RULES,
+    *tf_ops.RULES,
     *replaced.RULES,
     *recurrent.RULES,
+    *masking.RULES,
     *layout.RULES,
     *activations.RULES,
     *fields.RULES,

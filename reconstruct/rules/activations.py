@@ -26,7 +26,7 @@ def hard_sigmoid_layer(layer: Layer) -> Layer:
         return layer
     return chain(
         layer,
-        stock("Rescaling", "scale", {"scale": SCALE}),
+        stock("Rescaling", "scale", {"scale": SCALE, "offset": 0.0}),
         stock("Activation", "hard_sigmoid", {"activation": "hard_sigmoid"}),
     )
 

@@ -116,7 +116,7 @@ def _apply(each: Rule, layer: Layer, changes: list[Change], findings: list[Findi
         chains = [parts[key] for key, part in layer.parts() if parts[key].is_model and not part.is_model]
         layer = layer.map_parts(lambda key, part: parts[key])
         for chain in chains:
-            layer = splice(layer, chain)
+            layer = splice(layer, layer.graph[chain.name] if layer.graph else chain)
     if not each.applies_to(layer):
         return layer
     try:

@@ -48,11 +48,11 @@ def splice(model: Layer, small: Layer) -> Layer:
     own = {p.name for p in parts}
     layers: list[Layer] = []
     for layer in graph.layers:
-        layers.extend(parts if layer is small else [layer])
+        layers.extend(parts if layer.name == small.name else [layer])
     moved = tuple(
         n
         if n.name in own and n is not parts[0]
-        else n.replace(calls=tuple(Call(map_refs(c.args, ref), map_refs(c.kwargs, ref)) for c in n.calls))
+        else n.replace(calls=tuple(c.map(ref) for c in n.calls))
         for n in layers
     )
     return model.replace(graph=Graph(moved, graph.inputs, map_refs(graph.outputs, ref)))
@@ -113,7 +113,7 @@ def rename(model: Layer, names: Mapping[str, str]) -> Layer:
     layers = tuple(
         n.replace(
             name=final[n.name],
-            calls=tuple(Call(map_refs(c.args, ref), map_refs(c.kwargs, ref)) for c in n.calls),
+            calls=tuple(c.map(ref) for c in n.calls),
         )
         for n in graph.layers
     )

@@ -71,6 +71,12 @@ FIELDS = (
     Field("RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomCrop RandomBrightness "
           "RandomHeight RandomWidth", "rng_type", "how random numbers were drawn (tf.keras 2.9)"),
     Field("Resizing CenterCrop Rescaling RandomFlip", "vectorize", "how a batch was mapped"),
+    Field(
+        "SpatialDropout1D SpatialDropout2D SpatialDropout3D Discretization",
+        "trainable",
+        "a layer without weights, whose class takes none in Keras 3",
+    ),
+    Field("MultiHeadAttention Softmax", "softmax_robust_masking", "its default, False (tf_keras 2.17)", only=(False, None)),
     Field("InputLayer", "ragged", "its default, False", only=(False, None)),
     Field("InputLayer", "type_spec", "the shape and dtype say it", only=(None,)),
     Field("InputLayer", "optional", "its default, False", only=(False, None)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Layer, Ref, Tensor
+from reconstruct.artifact import Layer, Ref, Tensor, constant
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Rule, keras_1, rule
 from reconstruct.rules.expansion import INPUT, call, chain, op, stock, subgraph
@@ -77,23 +77,47 @@ def s_relu(layer: Layer) -> Layer:
 
 def _elementwise(name: str, factor: Tensor, term: Tensor | None = None) -> Layer:
     """`factor`·x + `term`, both of the shape of x without its batch, and shared along axes where they have length 1."""
-    letters = "bcdefghij"[: len(factor.shape)]
-    own = "".join(letter for letter, n in zip(letters, factor.shape, strict=True) if n != 1) or letters[-1]
-    sizes = [n for letter, n in zip(letters, factor.shape, strict=True) if letter in own]
-    # Where an ellipsis can stand for the shared axes, EinsumDense knows their lengths.
-    if letters.endswith(own):
-        equation, output_shape = f"...{own},{own}->...{own}", sizes
-    elif letters.startswith(own):
-        equation, output_shape = f"a{own}...,{own}->a{own}...", sizes
-    else:
-        equation = f"a{letters},{own}->a{letters}"
-        output_shape = [n if n != 1 else None for n in factor.shape]
-    config = {"equation": equation, "output_shape": output_shape, "bias_axes": None if term is None else own}
+    rank = len(factor.shape)
+    own = [axis for axis, n in enumerate(factor.shape) if n != 1] or [rank - 1]
+    sizes = [factor.shape[axis] for axis in own]
+    if len(own) == 1 and rank > 1:
+        vector = None if term is None else term.map(np.ravel, sizes)
+        return _affine(name, own[0] + 1, factor.map(np.ravel, sizes), vector)
+    # An ellipsis after the axes with parameters: EinsumDense gets the lengths of the others right only there.
+    letters, rest = "bcdefghij"[: len(own)], "..." if len(own) < rank else ""
+    config = {
+        "equation": f"a{letters}{rest},{letters}->a{letters}{rest}",
+        "output_shape": sizes,
+        "bias_axes": None if term is None else letters,
+    }
     weights = {"kernel": factor.map(lambda f: f.reshape(sizes), sizes)}
     if term is not None:
-        first = letters.index(own[0])  # EinsumDense has a bias from the first of its axes on
-        weights["bias"] = term.map(lambda t: t.reshape(t.shape[first:]), term.shape[first:])
-    return stock("EinsumDense", name, config, **weights)
+        shape = sizes + [1] * (rank - len(own))
+        weights["bias"] = term.map(lambda t: t.reshape(shape), shape)
+    dense = stock("EinsumDense", name, config, **weights)
+    order = [*own, *(axis for axis in range(rank) if axis not in own)]
+    if order == sorted(order):
+        return dense
+    return subgraph(
+        Layer("", name),
+        op("own_first", "transpose", INPUT, axes=[0, *(axis + 1 for axis in order)]),
+        call(dense, Ref("own_first")),
+        op("output", "transpose", Ref(name), axes=[0, *(order.index(axis) + 1 for axis in range(rank))]),
+    )
+
+
+def _affine(name: str, axis: int, factor: Tensor, term: Tensor | None) -> Layer:
+    """`factor`·x + `term` along an axis of x of any rank: a BatchNormalization with averages 0 and, with epsilon, 1.
+
+    EinsumDense cannot do it: of an x of unknown rank it reverses the shape, and on TensorFlow it adds a bias of shape
+    (3, 1, 1) to the last axis where that has length 3 too (Keras 3.15.1, backend/tensorflow/numpy.py, `add`).
+    """
+    size = factor.shape
+    config = {"axis": axis, "epsilon": 2.0**-10, "momentum": 1.0, "center": term is not None, "trainable": False}
+    weights = {"gamma": factor} | ({} if term is None else {"beta": term})
+    mean = constant("moving_mean", np.zeros(size, np.float32))
+    variance = constant("moving_variance", np.full(size, 1 - 2.0**-10, np.float32))
+    return stock("BatchNormalization", name, config, **weights, moving_mean=mean, moving_variance=variance)
 
 
 @rule(layers=("BatchNormalization",), writers=keras_1)
@@ -106,19 +130,17 @@ def batch_normalization_modes(layer: Layer) -> Layer:
         raise _without_weights(layer)
     epsilon, axis = layer.config.get("epsilon", 1e-3), layer.config.get("axis", -1)
     gamma, beta = layer.weights["gamma"], layer.weights["beta"]
-    size = gamma.shape[0]
-    scale = {"equation": "...a,a->...a", "output_shape": [size], "bias_axes": "a"}
-    scaled = call(stock("EinsumDense", "scaled", scale, kernel=gamma, bias=beta), Ref("normed"))
+    scaled = call(_affine("output", axis if mode == 2 else -1, gamma, beta), Ref("normed"))
     if mode == 1:
         moments = _moments(INPUT, INPUT, -1, epsilon)
         # Mode 1 adds epsilon twice (Keras 1.2.2, layers/normalization.py).
         divisor = op("divisor", "add", Ref("deviation"), epsilon)
         return subgraph(layer, *moments, divisor, op("normed", "divide", Ref("centred"), Ref("divisor")), scaled)
     last = op("last", "swapaxes", INPUT, axis, -1)
-    rows = op("rows", "reshape", Ref("last"), [-1, size])
-    normed = op("normed", "divide", Ref("centred"), Ref("deviation"))
-    back = op("output", "swapaxes", Ref("scaled"), axis, -1)
-    return subgraph(layer, last, rows, *_moments(Ref("last"), Ref("rows"), 0, epsilon), normed, scaled, back)
+    rows = op("rows", "reshape", Ref("last"), [-1, gamma.shape[0]])
+    divided = op("divided", "divide", Ref("centred"), Ref("deviation"))
+    back = op("normed", "swapaxes", Ref("divided"), axis, -1)
+    return subgraph(layer, last, rows, *_moments(Ref("last"), Ref("rows"), 0, epsilon), divided, back, scaled)
 
 
 def _moments(x: Ref, samples: Ref, axis: int, epsilon: float) -> list[Layer]:

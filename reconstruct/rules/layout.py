@@ -55,18 +55,4 @@ def channels_last_convolution(layer: Layer) -> Layer:
     )
 
 
-@rule(layers=("ConvLSTM2D",), writers=before_keras_3)
-def channels_last_conv_lstm(layer: Layer) -> Layer:
-    """TensorFlow computes channels-first convolutions on GPUs only: the data is permuted around the layer."""
-    if layer.config.get("data_format") != "channels_first" or layer.config.get("return_state"):
-        return layer
-    back = [1, 4, 2, 3] if layer.config.get("return_sequences") else [3, 1, 2]
-    return chain(
-        layer,
-        stock("Permute", "channels_last", {"dims": [1, 3, 4, 2]}),
-        layer.having(data_format="channels_last"),
-        stock("Permute", "channels_first", {"dims": back}),
-    )
-
-
-RULES = (theano_kernels, channels_last_convolution, channels_last_conv_lstm)
+RULES = (theano_kernels, channels_last_convolution)

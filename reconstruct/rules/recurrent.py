@@ -89,11 +89,24 @@ def time_major(layer: Layer) -> Layer:
     return subgraph(layer, *nodes, outputs=outputs)
 
 
+@rule(layers=("Bidirectional",), writers=before_keras_3)
+def time_major_in_both_directions(layer: Layer) -> Layer:
+    """Keras 3 has no `time_major` (k#20750): the input of both directions is transposed, and a sequence back."""
+    if not any(child.config.get("time_major") for child in layer.children.values()):
+        return layer
+    inner = layer.map_parts(lambda _, child: child.without("time_major")).replace(name="recurrent")
+    nodes = [op("batch_major", "transpose", INPUT, axes=[1, 0, 2]), call(inner, Ref("batch_major"))]
+    if layer.children["forward_layer"].config.get("return_sequences"):
+        nodes.append(op("time_major", "transpose", Ref("recurrent"), axes=[1, 0, 2]))
+    return subgraph(layer, *nodes)
+
+
 RULES = (
     cudnn_to_plain,
     gru_reset_before,
     recurrent_activation_default,
     initial_state_argument,
+    time_major_in_both_directions,
     time_major,
 )
 

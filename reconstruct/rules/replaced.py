@@ -68,17 +68,16 @@ def locally_connected(layer: Layer) -> Layer:
     padding = layer.config.get("padding", "valid")
     implementation = layer.config.get("implementation", 1)
     if implementation == 3:
-        raise NotEquivalent(
-            "implementation=3 keeps a sparse kernel whose places depend on the input size",
-            hint="save the model with implementation=1 in the Keras that wrote it",
-        )
+        kernel = _from_sparse(layer, rank, first, size, strides, padding)
+        implementation = 1 if padding == "valid" else 2
+        layer = layer.with_weights(kernel=kernel)
     if implementation == 2:
         return _locally_connected_dense(layer, rank, first, size, strides, padding)
     if padding != "valid":
         raise NotEquivalent(f"LocallyConnected with padding {padding!r}")
     kernel = layer.weights["kernel"]
     filters = kernel.shape[-1]
-    places = _places(layer, kernel, rank, first)
+    places = _places(layer, kernel, rank)
     channels = kernel.shape[-2] // int(np.prod(size))
 
     def per_place(k: np.ndarray) -> np.ndarray:
@@ -89,7 +88,9 @@ def locally_connected(layer: Layer) -> Layer:
     letters = "ij"[:rank]
     weights = {"kernel": kernel.map(per_place, (*places, kernel.shape[-2], filters))}
     if "bias" in layer.weights:
-        weights["bias"] = _bias_last(layer.weights["bias"], places, filters, first)
+        weights["bias"] = _bias(layer.weights["bias"], first)
+        if first:
+            weights["bias"] = weights["bias"].map(lambda b: np.moveaxis(b, 0, -1), (*places, filters))
     dense = stock(
         "EinsumDense",
         "per_place",
@@ -140,7 +141,7 @@ def _locally_connected_dense(
     letters_in, letters_out = ("cij"[:half], "oxy"[:half]) if first else ("ijk"[:rank] + "c", "xyz"[:rank] + "o")
     weights = {"kernel": kernel.map(masked)}
     if "bias" in layer.weights:
-        weights["bias"] = layer.weights["bias"]
+        weights["bias"] = _bias(layer.weights["bias"], first)
     dense = stock(
         "EinsumDense",
         layer.name,
@@ -170,22 +171,62 @@ def _connected(
     return mask.transpose([*range(0, 2 * rank, 2), *range(1, 2 * rank, 2)])
 
 
-def _places(layer: Layer, kernel: Tensor, rank: int, first: bool) -> tuple[int, ...]:
+def _bias(bias: Tensor, first: bool) -> Tensor:
+    """The bias as it is added: Keras stores (…places, filters) in both data formats, and with channels first reads
+    the same numbers as (filters, …places) without transposing them (Keras 2.2.4, backend `bias_add`)."""
+    if not first:
+        return bias
+    shape = (bias.shape[-1], *bias.shape[:-1])
+    return bias.map(lambda b: b.reshape(shape), shape)
+
+
+def _from_sparse(
+    layer: Layer, rank: int, first: bool, size: Sequence[int], strides: Sequence[int], padding: str
+) -> Tensor:
+    """`implementation=3` stores the connections only, ordered by output and then by input (tf.keras 2.1,
+    `conv_kernel_idxs`): as the kernel of `implementation=1` where the padding is valid, else of 2."""
+    kernel = layer.weights["kernel"]
+    filters = int(layer.config["filters"])
+    places = _places(layer, kernel, rank)
+    count = int(np.prod(places))
+    if padding == "valid":
+        features = kernel.size // (count * filters)
+
+        def per_place(k: np.ndarray) -> np.ndarray:
+            if first:
+                return k.reshape(filters, count, features).transpose(1, 2, 0)
+            return k.reshape(count, filters, features).transpose(0, 2, 1)
+
+        return kernel.map(per_place, (count, features, filters))
+    if any(s != 1 for s in strides):
+        raise NotEquivalent("LocallyConnected with implementation=3, padding 'same' and strides")
+    mask = _connected(places, places, size, strides, padding)
+    channels = kernel.size // (int(mask.sum()) * filters)
+    inside = (channels, *places) if first else (*places, channels)
+    outside = (filters, *places) if first else (*places, filters)
+    half = rank + 1
+
+    def dense(k: np.ndarray) -> np.ndarray:
+        by_output = mask.transpose([*range(rank, 2 * rank), *range(rank)])
+        axis_out, axis_in = (0, half) if first else (rank, 2 * rank + 1)
+        by_output = np.expand_dims(by_output, (axis_out, axis_in))
+        full = np.broadcast_to(by_output, (*outside, *inside))
+        values = np.zeros(full.shape, k.dtype)
+        values[full] = k
+        return values.transpose([*range(half, 2 * half), *range(half)])
+
+    return kernel.map(dense, (*inside, *outside))
+
+
+def _places(layer: Layer, kernel: Tensor, rank: int) -> tuple[int, ...]:
+    if "bias" in layer.weights and len(layer.weights["bias"].shape) == rank + 1:
+        return layer.weights["bias"].shape[:rank]
     if rank == 1:
         return (kernel.shape[0],)
-    if "bias" in layer.weights and len(layer.weights["bias"].shape) == 3:
-        shape = layer.weights["bias"].shape
-        return shape[1:] if first else shape[:2]
     side = int(round(kernel.shape[0] ** 0.5))
     if side * side != kernel.shape[0]:
         raise NotEquivalent(f"{layer.name} has {kernel.shape[0]} places in an unknown number of rows and columns")
     return (side, side)
-
-
-def _bias_last(bias: Tensor, places: Sequence[int], filters: int, first: bool) -> Tensor:
-    if first and len(bias.shape) == 3:
-        return bias.map(lambda b: b.transpose(1, 2, 0), (*places, filters))
-    return bias.map(lambda b: b.reshape(*places, filters), (*places, filters))
 
 
 def _tuple(value: object, rank: int) -> tuple[int, ...]:
@@ -221,4 +262,4 @@ def bilinear_upsampling_of_keras_2(layer: Layer) -> Layer:
     )
 
 
-RULES = (class_names, training_only_layers, thresholded_relu, locally_connected, bilinear_upsampling_of_keras_2)
+RULES = (training_only_layers, thresholded_relu, locally_connected, bilinear_upsampling_of_keras_2)

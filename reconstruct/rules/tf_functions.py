@@ -17,7 +17,7 @@ from reconstruct.rules.tf_expression import Expression, is_constant, layer_of, o
 
 Builder = Callable[..., Any]
 
-_ALIASED = ("compat.v1.", "compat.v2.", "math.", "nn.", "linalg.", "__operators__.")
+_ALIASED = ("compat.v1.", "compat.v2.", "math.", "nn.", "linalg.", "dtypes.", "__operators__.")
 
 
 def canonical(name: str) -> str:
@@ -544,7 +544,7 @@ _UNARY_NAMES = {
 _BINARY_NAMES = {
     "sub": "subtract", "mul": "multiply", "floordiv": "floor_divide", "floor_div": "floor_divide", "floormod": "mod",
     "mod": "mod", "pow": "power", "gt": "greater", "ge": "greater_equal", "lt": "less", "le": "less_equal",
-    "atan2": "arctan2", "div_no_nan": "divide_no_nan",
+    "div_no_nan": "divide_no_nan",
 }  # fmt: skip
 _REDUCTIONS = {
     "reduce_max": "max", "reduce_min": "min", "reduce_all": "all", "reduce_any": "any", "reduce_std": "std",
@@ -593,6 +593,7 @@ _OTHERS: dict[str, Builder] = {
     "zeros_like": like("zeros_like"),
     "ones_like": like("ones_like"),
     "swish": silu,
+    "atan2": renamed("arctan2", "y", "x"),
     "where_v2": where,
     "ensure_shape": nothing,
     "debugging.check_numerics": nothing,

@@ -19,18 +19,19 @@ def _format(data_format: Any) -> dict[str, str]:
     return {"data_format": "channels_first" if first else "channels_last"}
 
 
-def _spatial(value: Any, data_format: Any, rank: int) -> tuple[int, ...]:
-    """Strides, windows or dilations of the spatial axes; TensorFlow takes one number, one per axis, or all axes'."""
+def _spatial(value: Any, data_format: Any, rank: int) -> int | tuple[int, ...]:
+    """Strides, windows or dilations of the spatial axes; TensorFlow takes one number, one per axis, or all axes'.
+
+    One number where all are equal: depthwise_conv of Keras 3 fails on the list that a tuple becomes in a file.
+    """
     numbers = [1] if value is None else ints(value, "the strides or the window")
-    if len(numbers) == 1:
-        return tuple(numbers * rank)
     if len(numbers) == rank + 2:
         last = _format(data_format) == _CHANNELS_LAST
         outer = (numbers[0], numbers[-1]) if last else (numbers[0], numbers[1])
         if outer != (1, 1):
             raise NotEquivalent("strides or windows over batch or channels have no Keras 3 form")
-        return tuple(numbers[1:-1] if last else numbers[2:])
-    return tuple(numbers)
+        numbers = numbers[1:-1] if last else numbers[2:]
+    return numbers[0] if len(set(numbers)) == 1 else tuple(numbers)
 
 
 def _padded(x: Any, padding: Any) -> tuple[Any, str]:
@@ -199,7 +200,7 @@ def crop_to_bounding_box(
 def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: str) -> Expression:
     return ops(
         "image.extract_patches", images, _spatial(sizes, None, 2), strides=_spatial(strides, None, 2),
-        dilation_rate=_spatial(rates, None, 2)[0], padding=padding.lower(), **_CHANNELS_LAST,
+        dilation_rate=_spatial(rates, None, 2), padding=padding.lower(), **_CHANNELS_LAST,
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def needs_evaluation(graph: Graph) -> bool:
 def evaluate_shapes(graph: Graph) -> Graph:
     """The graph with all sizes in it that are known as numbers, and without the layers that are not needed any more."""
     values = _values(graph)
-    changed = [_with_sizes(layer, values) for layer in graph.layers]
+    changed = [_counted(_with_sizes(layer, values), graph) for layer in graph.layers]
     kept = {ref.layer for ref in refs_in(graph.outputs)}
     while True:  # a shape is only wanted where something other than a shape is made of it
         used = kept | {
@@ -65,8 +65,8 @@ def evaluate_shapes(graph: Graph) -> Graph:
         if used == kept:
             break
         kept = used
-    layers = [n for n in changed if n.name not in values or n.name in kept]
-    return dataclasses.replace(graph, layers=tuple(_counted(n, values) for n in layers))
+    layers = tuple(n for n in changed if n.name not in values or n.name in kept)
+    return dataclasses.replace(graph, layers=layers)
 
 
 def _values(graph: Graph) -> dict[str, Any]:
@@ -223,13 +223,17 @@ def _kind(constant: Any) -> str:
     return {bool: "bool", int: "int32"}.get(type(constant), "float32")
 
 
-def _counted(layer: Layer, values: Mapping[str, Any]) -> Layer:
+def _counted(layer: Layer, graph: Graph) -> Layer:
     """A size that is wanted as a number: the ones along its axis are counted."""
-    value = values.get(layer.name)
-    if not isinstance(value, Size) or value.of is None or function_of(layer) != "getitem":
+    if layer.class_name not in OP_LAYERS or function_of(layer) != "getitem" or len(layer.calls) != 1:
         return layer
-    count = ops("sum", ops("ones_like", value.of, dtype="int32"), axis=value.axis)
-    return rewrite(layer, ops("max", count))
+    call = layer.calls[0]
+    shape, axis = call.args[0], call.kwargs.get("slice_spec", call.args[1] if len(call.args) > 1 else None)
+    axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
+    if not isinstance(shape, Ref) or not isinstance(axis, int) or function_of(graph[shape.layer]) not in _SHAPE:
+        return layer
+    ones = ops("ones_like", graph[shape.layer].calls[0].args[0], dtype="int32")
+    return rewrite(layer, ops("max", ops("sum", ones, axis=axis)))
 
 
 def note_dtypes(graph: Graph) -> Graph:

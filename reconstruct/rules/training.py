@@ -12,7 +12,8 @@ from typing import Any
 
 from reconstruct.artifact import Finding, Layer, Training, Writer
 from reconstruct.rules.engine import Change
-from reconstruct.rules.optimizers import Optimizer, OptimizerState, dropped, state, translate_optimizer
+from reconstruct.rules.optimizer_state import OptimizerState, dropped, state
+from reconstruct.rules.optimizers import Optimizer, translate_optimizer
 
 # Functions of keras.losses by the names they had (Keras 1.2.2, objectives.py; 2.2.4, 2.3.1 and tf_keras, losses.py).
 _LOSSES = {
@@ -209,6 +210,11 @@ def _name(value: Any) -> tuple[str, str, Mapping[str, Any]]:
     return package, name, config if isinstance(config, Mapping) else {}
 
 
+def _function(name: str) -> str | None:
+    """The function of `keras.losses` that a name of any Keras means; short names were taken in capitals, too."""
+    return _LOSSES.get(name) or (_LOSSES[name.lower()] if name.lower() in _ALIASES else None)
+
+
 def _loss(value: Any, log: _Log) -> Any:
     package, name, config = _name(value)
     if name in log.custom or f"{package}>{name}" in log.custom:
@@ -218,12 +224,12 @@ def _loss(value: Any, log: _Log) -> Any:
         config = {k: v for k, v in config.items() if k == "reduction"}
         if name in log.custom:
             return name
-    if not package and name.lower() in _LOSSES:
+    current = _function(name)
+    if not package and current:
         if name.startswith("cosine") and log.writer.major == 1:
             # objectives.py of Keras 1.2.2 takes the mean over the last axis, later ones the sum.
             log.missing("loss", name, "Keras 1 divided it by the number of features; the model is left uncompiled")
             return None
-        current = _LOSSES[name.lower()]
         if current != name and name not in _ALIASES:
             log.changed("loss_names", "loss", "neutral", f"the loss {name!r} is {current!r} in Keras 3")
         return current
@@ -277,8 +283,8 @@ def _metric(value: Any, log: _Log, binary: bool) -> Any:
         log.missing("metric", name, "it is left out")
         return None
     if name.lower() in _BY_SHAPE:
-        return _object("BinaryAccuracy", name=name) if binary and name.lower() in ("accuracy", "acc") else name
-    function = _LOSSES.get(name.lower(), name)
+        return _object("BinaryAccuracy", {"name": name}) if binary and name.lower() in ("accuracy", "acc") else name
+    function = _function(name) or name
     if function == "cosine_similarity" and isinstance(value, str):
         if log.writer.major == 1:
             log.missing("metric", name, "Keras 1 divided it by the number of features; it is left out")
@@ -292,16 +298,16 @@ def _metric(value: Any, log: _Log, binary: bool) -> Any:
             return value
         if label != name or not isinstance(value, str):
             log.changed("metric_objects", "metrics", "neutral", "metrics are objects of their own classes in Keras 3")
-        return _object(_METRICS[function], name=label or name)
+        return _object(_METRICS[function], {"name": label or name})
     if name in _METRIC_CLASSES:
-        return _object(name, **{k: v for k, v in config.items() if k != "fn"})
+        return _object(name, {k: v for k, v in config.items() if k != "fn"})
     log.missing("metric", name, "it is left out")
     return None
 
 
-def _object(class_name: str, **config: Any) -> dict[str, Any]:
+def _object(class_name: str, config: dict[str, Any]) -> dict[str, Any]:
     return {"module": "keras.metrics", "class_name": class_name, "config": config, "registered_name": None}
 
 
 def _wrapped(function: Any, name: str) -> dict[str, Any]:
-    return _object("MeanMetricWrapper", name=name, fn=function)
+    return _object("MeanMetricWrapper", {"name": name, "fn": function})

@@ -110,8 +110,11 @@ def single_axis(layer: Layer) -> Layer:
 @rule()
 def slash_in_names(layer: Layer) -> Layer:
     """Keras 3 refuses '/' in a name, which DenseNet and MobileNetV3 of tf.keras have (k#19335)."""
-    renamed = layer if layer.graph is None else rename(layer, {n.name: _name(n.name) for n in layer.graph.layers})
-    return renamed.replace(name=_name(layer.name)) if "/" in layer.name else renamed
+    if layer.graph is not None:
+        layer = rename(layer, {n.name: _name(n.name) for n in layer.graph.layers})
+    if any("/" in child.name for child in layer.children.values()):
+        layer = layer.map_parts(lambda _, part: part.replace(name=_name(part.name)))
+    return layer.replace(name=_name(layer.name)) if layer.path == "model" and "/" in layer.name else layer
 
 
 def _name(name: str) -> str:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from reconstruct.artifact import Finding, Tensor
-from reconstruct.rules.optimizers import OptimizerState, dropped
+from reconstruct.rules.optimizer_state import OptimizerState, dropped
 from reconstruct.rules.training import Compilation
 
 

@@ -21,6 +21,7 @@ from reconstruct.errors import BuildError, ConfigError, UnknownLayer
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
 
 
+_OPERATION_MODULES = ("numpy", "nn", "math", "core", "image", "linalg", "einops", "function")
 _TRAINING_PARTS = {
     "initializer": keras.initializers.get,
     "regularizer": keras.regularizers.get,
@@ -73,10 +74,13 @@ class _Builder:
         shape = None if inputs is None else keras.tree.flatten(inputs)[0]
         if shape is not None and (not layer.graph.layers or layer.graph.layers[0].class_name != "InputLayer"):
             model.add(keras.Input(batch_shape=shape.shape, dtype=shape.dtype))
+            at = shape
+        else:
+            at = None
         for part in layer.graph.layers:
-            at = model.outputs[0] if model.layers and model.built else None
             instance = self.make(part, at)
-            self._guard(part, lambda part=instance: model.add(part))  # type: ignore[misc]
+            self._guard(part, lambda i=instance: model.add(i))  # type: ignore[misc]
+            at = instance.output if part.class_name == "InputLayer" else _only(model.outputs if model.built else [])
         self._configure(model, layer)
         return model
 
@@ -228,10 +232,8 @@ class _Builder:
         for name in (layer.package, layer.class_name, f"{layer.package}>{layer.class_name}"):
             if name in self.custom_objects:
                 return self.custom_objects[name]
-        if layer.package and layer.package.startswith("keras.src.ops."):
-            operation = getattr(importlib.import_module(layer.package), layer.class_name, None)
-            if inspect.isclass(operation) and issubclass(operation, keras.Operation):
-                return operation
+        if layer.package and layer.package.startswith("keras.src.ops"):
+            return _operation_class(layer)
         registered = keras.saving.get_registered_object(layer.package or layer.class_name)
         if registered is not None:
             return registered
@@ -246,10 +248,15 @@ class _Builder:
 
     def _known_fields(self, cls: Any, layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
         """The config without fields that the class does not take; each is a finding."""
-        known = set(_LAYER_FIELDS)
+        known: set[str] = set()
         for base in inspect.getmro(cls):
             if "__init__" in vars(base):
-                known.update(inspect.signature(base.__init__).parameters)
+                parameters = inspect.signature(base.__init__).parameters
+                known.update(parameters)
+                if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+                    break  # what this class does not take, it does not hand on either
+        else:
+            known.update(_LAYER_FIELDS)
         unknown = [k for k in config if k not in known]
         for name in unknown:
             self.findings.append(
@@ -334,13 +341,29 @@ def _operation(layer: Layer) -> Any:
     return found
 
 
+def _operation_class(layer: Layer) -> Any:
+    """The operation of Keras 3 (`GetItem`, `Add`, …) that a call of `keras.ops` was saved as."""
+    modules = [layer.package] if layer.package != "keras.src.ops" else [f"keras.src.ops.{m}" for m in _OPERATION_MODULES]
+    for name in modules:
+        operation = getattr(importlib.import_module(str(name)), layer.class_name, None)
+        if inspect.isclass(operation) and issubclass(operation, keras.Operation):
+            return operation
+    raise UnknownLayer(f"Keras has no operation {layer.class_name!r}", path=layer.path)
+
+
 def _is_foreign(package: str | None) -> bool:
     return package is not None and not package.startswith(("keras", "tf_keras", "builtins"))
 
 
 def _dtype_name(dtype: Any) -> Any:
-    """A dtype policy as Keras 3 takes it: its name, or an object for a serialised policy."""
+    """A dtype policy as Keras 3 takes it: its name, or an object for a serialised policy that is more than that."""
+    if isinstance(dtype, Mapping) and dtype.get("class_name") == "DTypePolicy":
+        return dtype["config"]["name"]
     return keras.dtype_policies.get(dtype) if isinstance(dtype, Mapping) else dtype
+
+
+def _only(tensors: Sequence[Any]) -> Any:
+    return tensors[0] if len(tensors) == 1 else None
 
 
 def _unwrapped(structure: Any) -> Any:

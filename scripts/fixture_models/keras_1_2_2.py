@@ -23,8 +23,8 @@ catalogue = Catalogue("keras-1.2.2")
 def fixture(*covers: str, ordering: str = "tf", reload: Any = None, **options: Any) -> Any:
     """Like `Catalogue.add`, under the global `image_dim_ordering` of a user's keras.json.
 
-    It matters: UpSampling2D/3D, ZeroPadding2D/3D and Cropping2D/3D of Keras 1 do not write their `dim_ordering`, so a file
-    by a user of 'th' says 'th' at its convolutions only, and Keras 1 itself reads it only under the same setting.
+    It matters: UpSampling2D/3D, ZeroPadding2D/3D and Cropping2D/3D of Keras 1 do not write their `dim_ordering`, so
+    a file by a user of 'th' says 'th' at its convolutions only; Keras 1 itself needs the same setting to read it.
     """
 
     def decorate(build: Any) -> Any:
@@ -75,7 +75,8 @@ def mlp() -> Any:
 def activations() -> Any:
     x = L.Input((6,))
     names = ("softmax", "softplus", "softsign", "relu", "tanh", "sigmoid", "hard_sigmoid", "linear", "elu")
-    return functional(x, [L.Activation(name)(L.Dense(5)(x)) for name in names])
+    y = L.Dense(5)(x)
+    return functional(x, [L.Activation(name)(y) for name in names])
 
 
 @fixture("MaxoutDense", "Highway", "Dense")

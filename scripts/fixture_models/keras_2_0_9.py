@@ -190,7 +190,8 @@ def legacy_merge() -> Any:
 @fixture("legacy_layers", "Merge", "mode=cos", "mode=mul", "multi_input")
 def legacy_merge_functional() -> Any:
     x, y = L.Input((6,)), L.Input((6,))
-    merged = [Merge(mode=mode)([L.Dense(4)(x), L.Dense(4)(y)]) for mode in ("mul", "max", "ave", "sum")]
+    a, b = L.Dense(4)(x), L.Dense(4)(y)
+    merged = [Merge(mode=mode)([a, b]) for mode in ("mul", "max", "ave", "sum")]
     return Model([x, y], merged)
 
 

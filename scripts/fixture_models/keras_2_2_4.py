@@ -59,7 +59,8 @@ def activations() -> Any:
         "linear",
         "softmax",
     )
-    return functional(x, [L.Activation(name)(L.Dense(5)(x)) for name in names])
+    y = L.Dense(5)(x)
+    return functional(x, [L.Activation(name)(y) for name in names])
 
 
 for optimizer in ("rmsprop", "adadelta", "nadam"):
@@ -324,7 +325,7 @@ def batch_normalization() -> Any:
     return functional(x, L.BatchNormalization(axis=3, center=False, scale=False)(y))
 
 
-@fixture("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "ReLU", "Softmax", "shared_axes", "ndarray")
+@fixture("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "ReLU", "Softmax", "shared_axes")
 def advanced_activations() -> Any:
     x = L.Input((4, 3, 5))
     layers = [
@@ -340,7 +341,8 @@ def advanced_activations() -> Any:
         L.Softmax(),
         L.Softmax(axis=1),
     ]
-    return functional(x, [layer(L.Dense(5)(x)) for layer in layers])
+    y = L.Dense(5)(x)
+    return functional(x, [layer(y) for layer in layers])
 
 
 @fixture("ReLU", "max_value", "mobilenet")

@@ -95,7 +95,7 @@ def sync_batch_normalization() -> Any:
     return Model(x, [y, L.BatchNormalization(synchronized=True)(L.Dense(4)(x))])
 
 
-@both("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "ReLU", "Softmax", "ndarray", "shared_axes")
+@both("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "ReLU", "Softmax", "shared_axes")
 def advanced_activations() -> Any:
     x = Input((4, 3, 5))
     layers = [
@@ -108,7 +108,8 @@ def advanced_activations() -> Any:
         L.Softmax(axis=1),
         L.Softmax(axis=[1, 2]),
     ]
-    return Model(x, [layer(L.Dense(5)(x)) for layer in layers])
+    y = L.Dense(5)(x)
+    return Model(x, [layer(y) for layer in layers])
 
 
 @as_h5("hard_sigmoid", "Activation", "Dense", "activations")
@@ -127,7 +128,8 @@ def activations() -> Any:
         "relu6",
         "log_softmax",
     )
-    outputs = [L.Activation(name)(L.Dense(5)(x)) for name in names if hasattr(keras.activations, name)]
+    y = L.Dense(5)(x)
+    outputs = [L.Activation(name)(y) for name in names if hasattr(keras.activations, name)]
     return Model(x, [*outputs, L.Dense(4, activation="hard_sigmoid")(x), L.Dense(4, activation=tf.nn.relu)(x)])
 
 
@@ -157,7 +159,7 @@ def augmentation_in_model() -> Any:
     )
 
 
-@both("Normalization", "keep", keep_weights=True)
+@both("Normalization", "preprocessing", keep_weights=True)
 def normalization_adapted() -> Any:
     layer = L.Normalization(axis=-1)
     layer.adapt(np.random.default_rng(3).normal([1, 2, -3, 4], [0.5, 2, 3, 4], (50, 4)).astype(np.float32))
@@ -624,7 +626,8 @@ def slash_names() -> Any:
 def merges_and_noise() -> Any:
     x, y = Input((5,)), Input((5,))
     kinds = [L.Add, L.Multiply, L.Average, L.Maximum, L.Minimum, L.Concatenate]
-    merged = [kind()([L.Dense(5)(x), y, L.GaussianNoise(0.1)(x)]) for kind in kinds]
+    z = L.GaussianNoise(0.1)(L.Dense(5)(x))
+    merged = [kind()([z, y, x]) for kind in kinds]
     merged[0] = L.GaussianDropout(0.2)(L.AlphaDropout(0.1)(L.Activation("linear")(merged[0])))
     return Model(
         [x, y], [*merged, L.Dot(axes=1)([x, y]), L.RepeatVector(2)(x), L.Permute((2, 1))(L.Reshape((5, 1))(y))]
@@ -803,6 +806,28 @@ for release, renames in {
         writer={"keras": release, "backend": "tensorflow"},
         note=f"written by tf_keras, then given the class names and version of {release}",
     )(residual)
+
+
+NDARRAYS = rename_in_h5(
+    "2.1.6-tf",
+    ('"alpha": 0.25', '"alpha": {"type": "ndarray", "value": 0.25}'),
+    ('"max_value": 0.75', '"max_value": {"type": "ndarray", "value": 0.75}'),
+)
+
+
+@catalogue.add(
+    "ndarray",
+    "LeakyReLU",
+    "ELU",
+    "ReLU",
+    reload=read_then(NDARRAYS),
+    writer={"keras": "2.1.6-tf", "backend": "tensorflow"},
+    note="written by tf_keras, then two numbers put into the form that TensorFlow 1 gave to NumPy arrays",
+)
+def ndarray_values() -> Any:
+    return Sequential(
+        [L.Dense(5, input_shape=(4,)), L.LeakyReLU(0.25), L.Dense(5), L.ReLU(0.75), L.Dense(3), L.ELU(0.25)]
+    )
 
 
 # Other containers
