@@ -228,7 +228,8 @@ class Artifact:
     """A saved model: where it was read, who wrote it, the model, and how it was trained.
 
     `dialect` is the Keras whose form `model` has; it starts as the writer, and the rules bring it to `KERAS_3`.
-    `tensors` are all arrays of the file that belong to the model.
+    `tensors` are all arrays of the file that belong to the model. Where config and weights are two files, they are
+    `config_source` and `weights_source`.
     """
 
     source: str
@@ -239,6 +240,7 @@ class Artifact:
     tensors: tuple[Tensor, ...] = ()
     training: Training | None = None
     findings: tuple[Finding, ...] = ()
+    config_source: str | None = None
     weights_source: str | None = None
 
     def replace(self, **changes: Any) -> Artifact:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
+import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,9 +28,11 @@ app = typer.Typer(
 oracle_app = typer.Typer(help="The Keras versions that say what an old file computed.", no_args_is_help=True)
 app.add_typer(oracle_app, name="oracles")
 
+DEBUG = "RECONSTRUCT_DEBUG"
 HINT_FIELDS = ("input_shape", "examples", "custom")
 File = Annotated[
-    Path, typer.Argument(show_default=False, help="a saved model: .h5, .keras, a directory or config JSON")
+    Path,
+    typer.Argument(metavar="FILE", show_default=False, help="a saved model: .h5, .keras, a directory or config JSON"),
 ]
 Custom = Annotated[
     list[str] | None, typer.Option("--custom", metavar="MODULE_OR_FILE", help="code of custom layers; repeatable")
@@ -35,10 +40,40 @@ Custom = Annotated[
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
 
-def _quiet() -> None:
-    """Frameworks are told to keep their notices to themselves, before they are imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+@contextlib.contextmanager
+def _quiet_frameworks() -> Iterator[None]:
+    """Frameworks keep their notices to themselves, unless RECONSTRUCT_DEBUG is set.
+
+    TensorFlow writes some to file descriptor 2 before any setting of its own counts; `sys.stderr` goes elsewhere.
+    """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if os.environ.get(DEBUG):
+        yield
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    ours, descriptor = sys.stderr, None
+    with contextlib.suppress(OSError, ValueError):  # not a file, as in tests
+        descriptor = ours.fileno()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if descriptor is None:
+            yield
+            return
+        ours.flush()
+        saved = os.dup(descriptor)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        # It stays open: what the frameworks log keeps hold of it
+        sys.stderr = os.fdopen(saved, "w", buffering=1, encoding=ours.encoding, errors="backslashreplace")
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, descriptor)
+            sys.stderr = ours
 
 
 @contextlib.contextmanager
@@ -56,7 +91,7 @@ def _errors_shown() -> Iterator[None]:
     except Exception as error:
         from reconstruct import display
 
-        if os.environ.get("RECONSTRUCT_DEBUG"):
+        if os.environ.get(DEBUG):
             traceback.print_exc()
         display.show_error(_defect(error))
         raise typer.Exit(1) from None
@@ -64,7 +99,7 @@ def _errors_shown() -> Iterator[None]:
 
 def _defect(error: Exception) -> ReconstructError:
     """An error nobody foresaw, as one that can be shown."""
-    hint = "this is a defect of reconstruct: please report it; RECONSTRUCT_DEBUG=1 shows where it happened"
+    hint = f"this is a defect of reconstruct: please report it; {DEBUG}=1 shows where it happened"
     return ReconstructError(f"{type(error).__name__}: {error}", hint=hint)
 
 
@@ -123,14 +158,13 @@ def recover(
     report: Report = None,
 ) -> None:
     """Recover one model, verify it, and write it as a .keras file of Keras 3."""
-    _quiet()
     from reconstruct import display
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     _check_output(output, file)
     if report is not None:
         _check_writable(report, "--report")
-    with _errors_shown():
+    with _errors_shown(), _quiet_frameworks():
         from reconstruct.recover import Recovery
         from reconstruct.recover import recover as recover_one
         from reconstruct.report import Result, document
@@ -147,7 +181,7 @@ def recover(
                     on_progress=say,
                 )
             except Exception as error:  # the report has it too
-                if os.environ.get("RECONSTRUCT_DEBUG"):
+                if os.environ.get(DEBUG):
                     traceback.print_exc()
                 recovery = Recovery(Result(str(file)))
                 recovery.fail(_defect(error))
@@ -183,7 +217,6 @@ def migrate(
     """Recover many models (files, or all below directories) into a directory. Can be run again to continue."""
     if len(paths) < 2:
         raise typer.BadParameter("give at least one source and the destination directory")
-    _quiet()
     from reconstruct import display
 
     *sources, target = paths
@@ -192,10 +225,14 @@ def migrate(
     _check_writable(target / "any", "DST")
     if report is not None:
         _check_writable(report, "--report")
+    absent = next((s for s in sources if not s.exists()), None)
+    if absent is not None:
+        display.show_error({"message": f"there is no {absent}", "hint": "check the path"})
+        raise typer.Exit(1)
     wanted = _hints(hints)
     for name in _hints_for_nothing(wanted, sources):
         display.show_warning(f"the hints have {name!r}, and no source has such a file")
-    with _errors_shown():
+    with _errors_shown(), _quiet_frameworks():
         from reconstruct.migrate import migrate as migrate_all
         from reconstruct.report import document, worst_exit_code
 

@@ -299,7 +299,8 @@ def show_results(results: Sequence[Mapping[str, Any]]) -> None:
             continue
         for result in results:
             if result["status"] == status:
-                say(f"    {clean(result['source'])}: {_reason(result)}")
+                source = clean(result["source"])
+                say(f"    {source}: {_reason(result).removeprefix(source).lstrip(': ')}")
     say(f"{'in all':<10} {len(results):>5}")
 
 
@@ -364,7 +365,7 @@ def inspection_text(facts: Mapping[str, Any]) -> str:
 
 
 def _model_lines(model: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{clean(model['class'])} {clean(model['name'])!r}"
+    yield f"{clean(model['class'])} '{clean(model['name'])}'"
     rows = [("layer", "class", "parameters", "from", "shapes and settings"), *_rows(model["layers"], 0)]
     widths = [min(_WIDEST, max(len(row[i]) for row in rows)) for i in range(4)]
     for i, (name, kind, count, fed_by, settings) in enumerate(rows):

@@ -42,7 +42,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
         "source": artifact.source,
         "container": artifact.container,
         "weights_source": artifact.weights_source,
-        "writer": {"keras": writer.keras, "backend": writer.backend, "text": str(writer)},
+        "writer": {"keras": writer.keras, "backend": writer.backend, "text": _written_by(artifact)},
         "model": None,
         "training": _training(artifact),
         "changes": [],
@@ -66,6 +66,12 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
         *(_missing_of(f) for f in trained[1] if f.code.startswith("missing_")),
     ]
     return facts
+
+
+def _written_by(artifact: Artifact) -> str:
+    if artifact.container == "weights-h5" and artifact.writer.keras is None:
+        return "Keras 3 or tf.keras 2.12 to 2.15 (the file does not say)"
+    return str(artifact.writer)
 
 
 def missing_layers(model: Layer, known: frozenset[str] = frozenset()) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from reconstruct.readers import read
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
 from reconstruct.rules.inputs import with_input_shapes
+from reconstruct.rules.layout import theano_doubt
 from reconstruct.verification import oracle as oracle_runs
 from reconstruct.verification import probes
 from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, Comparison, compare
@@ -36,13 +37,14 @@ class Options:
 
     `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
     `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
-    classes by name. `trust_code` lets code inside the file run in oracles.
+    classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code inside the file run in oracles.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
     examples: str | None = None
     custom: Sequence[str] = ()
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    backend: str | None = None
     trust_code: bool = False
 
 
@@ -117,6 +119,7 @@ def recover(
     custom: Sequence[str] = (),
     input_shape: Sequence[Any] | None = None,
     examples: str | os.PathLike[str] | None = None,
+    backend: str | None = None,
     trust_code: bool = False,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
@@ -136,7 +139,7 @@ def recover(
     if input_shape is not None:
         several = any(isinstance(s, list | tuple) or s is None and len(input_shape) > 1 for s in input_shape)
         shapes = list(input_shape) if several and isinstance(input_shape[0], list | tuple) else [list(input_shape)]
-    options = Options(shapes, None if examples is None else str(examples), custom, custom_objects or {}, trust_code)
+    options = Options(shapes, None if examples is None else str(examples), custom, custom_objects or {}, backend, trust_code)
     own = Pool() if pool is None else None
     try:
         return _recover(str(path), options, own or pool, on_progress or (lambda message: None))  # type: ignore[arg-type]
@@ -169,8 +172,17 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
             path=path,
             hint="put the model's config beside it as JSON (model.to_json()), named like the weights",
         )
+    broken = next((f for f in artifact.findings if f.severity == "error"), None)
+    if broken is not None:
+        raise BuildError(broken.message, path=broken.path, hint=broken.hint)
     if options.input_shape is not None:
         artifact = artifact.replace(model=with_input_shapes(artifact.model, options.input_shape))
+    doubt = theano_doubt(artifact)
+    if options.backend is not None and artifact.writer.backend is None:
+        artifact = artifact.replace(writer=replace(artifact.writer, backend=options.backend))
+        artifact, doubt = artifact.replace(dialect=artifact.writer), None
+    if doubt is not None:
+        result.findings = (*result.findings, doubt)
     outcome = rules.apply(artifact, rules.RULES)
     result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
 
@@ -183,7 +195,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     assert outcome.artifact.model is not None
     built = keras_3.build(outcome.artifact.model, objects)
     result.findings = (*result.findings, *built.findings)
-    result.tensors = _account(artifact, built.used, result.tensors)
+    result.tensors = _account(artifact, [t for _, t in built.assigned], result.tensors)
     result.rung = "config"
     recovery._model, recovery._custom_objects = built.model, objects
     result.portable = not objects
@@ -192,9 +204,9 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     inputs = _inputs(built.model, outcome)
     made = _runnable_probes(built.model, inputs)
     outputs = [keras_3.run(built.model, p) for p in made]
-    _verify(recovery, artifact, made, outputs, options, pool)
-    _take_native(recovery, outcome, path, objects, made, outputs)
-    _compile(recovery, outcome)
+    _verify(recovery, artifact, made, outputs, options, pool, doubt)
+    native = _take_native(recovery, outcome, path, objects, made, outputs)
+    _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
 
 
@@ -244,6 +256,7 @@ def _verify(
     outputs: list[list[np.ndarray]],
     options: Options,
     pool: WorkerPool,
+    doubt: Finding | None,
 ) -> None:
     """Compare with the first oracle that runs, and set status and verification."""
     result = recovery.result
@@ -254,6 +267,8 @@ def _verify(
         return
     result.status = "partial" if result.assumptions else "unverified"
     reason = None if options.trust_code else oracle_runs.why_not_asked(artifact)
+    if artifact.writer.backend == "theano" and artifact.writer.major == 1:
+        reason = "no oracle runs Keras 1 on Theano"
     if reason is not None:
         tried.append({"oracle": "any", "outcome": reason})
         result.verification = Verification(tried=tuple(tried))
@@ -275,8 +290,10 @@ def _verify(
         result.verification = Verification(
             oracle.name, len(made), _finite(worst.absolute), _finite(worst.relative), tolerance, tuple(tried), first
         )
-        if agrees:
+        if agrees and doubt is None:
             result.status = "partial" if result.assumptions else "verified"
+        elif agrees:
+            result.status = "unverified"  # the oracle makes of the file what we do, but it may be Theano's
         else:
             result.status = "differs"
             what = worst.problem or f"by {worst.relative:.1e}, more than {tolerance:g}"
@@ -352,29 +369,36 @@ def _take_native(
     objects: Mapping[str, Any],
     made: list[list[np.ndarray]],
     outputs: list[list[np.ndarray]],
-) -> None:
+) -> bool:
     """The first rung: where no rule had anything to change and Keras's own loader gives the verified outputs, take its
     model, which also keeps what only Keras reads (vocabularies, states of random generators)."""
     result = recovery.result
     if outcome.changes or outcome.artifact.writer.major < 3 or result.status != "verified":
-        return
+        return False
     if result.container not in ("keras-zip", "h5-model") or Path(path).suffix not in (".keras", ".h5", ".hdf5"):
-        return
+        return False
     from reconstruct.runtimes import keras_3
 
     try:
         native = keras_3.load(path, objects, compile=False)
         same = all(compare(keras_3.run(native, p), o).within(TOLERANCE) for p, o in zip(made, outputs, strict=True))
     except Exception:  # the second rung stands already
-        return
+        return False
     if same:
         recovery._model = native
         result.rung = "native"
+    return same
 
 
-def _compile(recovery: Recovery, outcome: Outcome) -> None:
+def _compile(recovery: Recovery, artifact: Artifact, assigned: list[tuple[Any, Any]] | None) -> None:
     """Compile as the original was; what cannot be had of that is a finding and never stops a recovery."""
-    training = outcome.artifact.training
-    if training is None:
+    if artifact.training is None:
         return
+    from reconstruct.rules import training
+    from reconstruct.runtimes import compilation
 
+    objects = recovery._custom_objects
+    translated, changes, findings = training.translate(artifact.training, artifact.writer, artifact.model, objects)
+    compiled = compilation.compile_model(recovery._model, translated, assigned, objects)
+    recovery.result.changes = (*recovery.result.changes, *changes)
+    recovery.result.findings = (*recovery.result.findings, *findings, *compiled)

@@ -27,7 +27,6 @@ _KERNEL_BIAS = (
     "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose EinsumDense "
     "LocallyConnected1D LocallyConnected2D Convolution1D Convolution2D Convolution3D "
     "Convolution2DTranspose Deconvolution2D AtrousConvolution1D AtrousConvolution2D AtrousConv1D AtrousConv2D "
-    "TimeDistributedDense MaxoutDense"
 ).split()
 _NO_WEIGHTS = (
     "InputLayer Activation Dropout Flatten Reshape Permute RepeatVector Lambda Masking Add Subtract Multiply Average "
@@ -119,7 +118,7 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
     >>> [s.name for s in slots("BatchNormalization", {"scale": False})]
     ['beta', 'moving_mean', 'moving_variance']
     """
-    if major == 1 and class_name in KERAS_1_SLOTS:
+    if class_name in KERAS_1_SLOTS and (major == 1 or class_name in ("MaxoutDense", "Highway")):
         names = KERAS_1_SLOTS[class_name]
         if config.get("consume_less") == "gpu":  # whole kernels (Keras 1.2.2, layers/recurrent.py)
             names = ["W", "U", "b"]

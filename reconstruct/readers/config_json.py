@@ -54,7 +54,15 @@ def read(path: Path, weights: Path | None = None) -> Artifact:
         model, findings = object_weights.attach(model, tree)
         tensors = list(object_weights.tensors(tree))
     return Artifact(
-        str(path), "config-json", writer, model, writer, tuple(tensors), None, tuple(findings), str(weights)
+        str(path),
+        "config-json",
+        writer,
+        model,
+        writer,
+        tuple(tensors),
+        findings=tuple(findings),
+        config_source=str(path),
+        weights_source=str(weights),
     )
 
 

@@ -6,10 +6,12 @@ from reconstruct.rules import activations, fields, inputs, keras_1, layout, mask
 from reconstruct.rules.engine import Change, Noted, Outcome, Rule, apply, rule
 
 RULES: tuple[Rule, ...] = (
+    inputs.sequential_input_layer,
     *keras_1.RULES,
     replaced.class_names,
     *values.RULES,
-    *inputs.RULES,
+    inputs.batch_shape,
+    inputs.model_config_fields,
     *tf_ops.RULES,
     *replaced.RULES,
     *recurrent.RULES,

@@ -86,6 +86,11 @@ def keras_1(writer: Writer) -> bool:
     return writer.major == 1
 
 
+def multi_backend(writer: Writer) -> bool:
+    """Keras 1 and the Keras 2 that is not `tf.keras`."""
+    return writer.major < 3 and not writer.is_tf_keras
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The artifact in today's form, what was changed to get there, and what its user should know."""

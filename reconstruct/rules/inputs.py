@@ -7,7 +7,7 @@ from typing import Any
 
 from reconstruct.artifact import Graph, Layer, refs_in
 from reconstruct.errors import ConfigError
-from reconstruct.rules.engine import rule
+from reconstruct.rules.engine import before_keras_3, rule
 
 
 @rule(layers=("InputLayer",), effect="neutral")
@@ -63,7 +63,7 @@ def first_shape(layer: Layer) -> tuple[list[int | None], str | None] | None:
     return None
 
 
-@rule(layers=("Sequential", "Model", "Functional"), effect="neutral")
+@rule(layers=("Sequential", "Model", "Functional"), effect="neutral", writers=before_keras_3)
 def model_config_fields(layer: Layer) -> Layer:
     """Of a model's own fields, Keras 3 has the name, the dtype policy and `trainable`."""
     kept = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype")}
@@ -91,5 +91,3 @@ def with_input_shapes(model: Layer, shapes: Sequence[Sequence[int | None] | None
     )
     return model.replace(graph=Graph(layers, graph.inputs, graph.outputs))
 
-
-RULES = (batch_shape, sequential_input_layer, model_config_fields)

@@ -9,13 +9,13 @@ import numpy as np
 
 from reconstruct.artifact import Layer, Ref, Tensor, constant
 from reconstruct.errors import NotEquivalent
-from reconstruct.rules.engine import Rule, keras_1, rule
+from reconstruct.rules.engine import Rule, keras_1, multi_backend, rule
 from reconstruct.rules.expansion import INPUT, call, chain, op, stock, subgraph
 
 
-@rule(layers=("MaxoutDense",), writers=keras_1)
+@rule(layers=("MaxoutDense",), writers=multi_backend)
 def maxout_dense(layer: Layer) -> Layer:
-    """Keras 2 dropped MaxoutDense: it is the maximum over `nb_feature` dense layers."""
+    """Keras 2.1 dropped MaxoutDense: it is the maximum over `nb_feature` dense layers."""
     shape = [layer.config.get("nb_feature", 4), layer.config["output_dim"]]
     biased = bool(layer.config.get("bias", True))
     config = {"equation": "ab,cbd->acd", "output_shape": shape, "bias_axes": "cd" if biased else None}
@@ -23,9 +23,9 @@ def maxout_dense(layer: Layer) -> Layer:
     return subgraph(layer, call(dense, INPUT), op("output", "max", Ref("features"), axis=1))
 
 
-@rule(layers=("Highway",), writers=keras_1)
+@rule(layers=("Highway",), writers=multi_backend)
 def highway(layer: Layer) -> Layer:
-    """Keras 2 dropped Highway: t·activation(Wx + b) + (1 - t)·x, where t = sigmoid(W_carry x + b_carry)."""
+    """Keras 2.1 dropped Highway: t·activation(Wx + b) + (1 - t)·x, where t = sigmoid(W_carry x + b_carry)."""
     if "W" not in layer.weights:
         raise _without_weights(layer)
     config = {"units": layer.weights["W"].shape[-1], "use_bias": bool(layer.config.get("bias", True))}

@@ -6,14 +6,14 @@ from typing import Any
 
 from reconstruct.artifact import Call, Graph, Layer, Ref, refs_in
 from reconstruct.errors import NotEquivalent
-from reconstruct.rules.engine import Rule, keras_1, rule
+from reconstruct.rules.engine import Rule, multi_backend, rule
 from reconstruct.rules.expansion import call, op, stock, subgraph
 
 _MODES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot"}
 _EPSILON = 10e-8  # Keras 1.2.2, backend/common.py: it is 1e-7
 
 
-@rule(layers=("Sequential",), writers=keras_1)
+@rule(layers=("Sequential",), writers=multi_backend)
 def merge_of_models(layer: Layer) -> Layer:
     """A Keras 1 Sequential could begin with a Merge of other models; as a functional model it calls each of them."""
     graph = layer.graph
@@ -44,7 +44,7 @@ def merge_of_models(layer: Layer) -> Layer:
 
 def _as_model(layer: Layer) -> Layer:
     """A Merge could have layers with an input shape for branches."""
-    config = {k: v for k, v in layer.config.items() if k in ("batch_input_shape", "input_dtype")}
+    config = {k: v for k, v in layer.config.items() if k in ("batch_input_shape", "batch_shape", "input_dtype")}
     name = f"{layer.name}_input"
     entry = Layer("InputLayer", name, {**config, "name": name}, path=f"{layer.path}/{name}")
     parts = (layer,) if layer.class_name == "InputLayer" else (entry, layer)
@@ -72,11 +72,11 @@ def _inputs_of(model: Layer) -> list[dict[str, Any]]:
         entries = [first] if first is not None else []
     else:
         entries = [graph[ref.layer] for ref in refs_in(graph.inputs)]
-    fields = ("batch_input_shape", "dtype", "input_dtype", "sparse")
+    fields = ("batch_input_shape", "batch_shape", "dtype", "input_dtype", "sparse")
     return [{k: e.config[k] for k in fields if k in e.config} for e in entries] or [{}]
 
 
-@rule(layers=("Merge",), writers=keras_1)
+@rule(layers=("Merge",), writers=multi_backend)
 def merge_modes(layer: Layer) -> Layer:
     """Keras 1 had one Merge layer with modes; Keras 3 has a layer for each."""
     mode = layer.config.get("mode", "sum")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconstruct.artifact import Call, Graph, Layer, Ref, Writer
-from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.artifact import Call, Graph, Layer, Ref
+from reconstruct.rules.engine import before_keras_3, multi_backend, rule
 from reconstruct.rules.expansion import op
 
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN")
@@ -20,10 +20,6 @@ _PASS_MASKS = (
     "PReLU ELU ReLU ActivityRegularization Dense LayerNormalization"
 ).split()
 _MODELS = ("Functional", "Model")
-
-
-def multi_backend(writer: Writer) -> bool:
-    return writer.major < 3 and not writer.is_tf_keras
 
 
 @rule(layers=_MODELS, writers=before_keras_3)

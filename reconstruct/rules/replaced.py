@@ -8,7 +8,7 @@ import numpy as np
 
 from reconstruct.artifact import Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
-from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.rules.engine import before_keras_3, multi_backend, rule
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
 _RENAMED = {
@@ -233,7 +233,7 @@ def _tuple(value: object, rank: int) -> tuple[int, ...]:
     return tuple(int(v) for v in value) if isinstance(value, list | tuple) else (int(value),) * rank  # type: ignore[call-overload]
 
 
-@rule(layers=("UpSampling2D",), writers=lambda w: w.major == 2 and not w.is_tf_keras)
+@rule(layers=("UpSampling2D",), writers=multi_backend)
 def bilinear_upsampling_of_keras_2(layer: Layer) -> Layer:
     """Bilinear UpSampling2D of Keras 2.2 and 2.3 counts from pixel corners, Keras 3 from pixel centres.
 

@@ -31,11 +31,11 @@ _TRAINING_PARTS = {
 
 @dataclass
 class Build:
-    """A built model and what was noticed on the way: `assumptions` are what neither file nor oracle decided."""
+    """A built model, what was noticed on the way, and which tensor each variable was given."""
 
     model: Any
     findings: list[Finding] = field(default_factory=list)
-    used: list[Tensor] = field(default_factory=list)
+    assigned: list[tuple[Any, Tensor]] = field(default_factory=list)
 
 
 def build(model: Layer, custom_objects: Mapping[str, Any] | None = None) -> Build:
@@ -53,14 +53,14 @@ def build(model: Layer, custom_objects: Mapping[str, Any] | None = None) -> Buil
             hint="give it: --input-shape 28,28,1 (without the batch axis)",
         )
     builder.assign()
-    return Build(built, builder.findings, builder.used)
+    return Build(built, builder.findings, builder.assigned)
 
 
 class _Builder:
     def __init__(self, custom_objects: dict[str, Any]) -> None:
         self.custom_objects = custom_objects
         self.findings: list[Finding] = []
-        self.used: list[Tensor] = []
+        self.assigned: list[tuple[Any, Tensor]] = []
         self._made: list[tuple[Layer, Any]] = []
 
     def model(self, layer: Layer, inputs: Any) -> Any:
@@ -315,7 +315,9 @@ class _Builder:
                     path=layer.path,
                 )
             variable.assign(np.asarray(tensor.read()))
-            self.used.append(tensor)
+            self.assigned.append((variable, tensor))
+        if hasattr(instance, "finalize_state"):  # Normalization computes with numbers made of its variables
+            instance.finalize_state()
         if len(layer.weights) != len(instance.weights):
             raise BuildError(
                 f"{layer.class_name} {layer.name!r} has {len(instance.weights)} variables, the file has {len(layer.weights)}",

@@ -200,7 +200,14 @@ class Earlier:
             model.load_weights(str(weights))
             return model
         if not self.first_generation:
-            return self.models.load_model(str(path), custom_objects=custom, compile=False)
+            try:
+                return self.models.load_model(str(path), custom_objects=custom, compile=False)
+            except ValueError:
+                # load_model of 2.0 does not see the layers inside a Merge; load_weights of the same release does.
+                with h5py.File(path, "r") as file:
+                    model = self.models.model_from_json(file.attrs["model_config"], custom_objects=custom)
+                model.load_weights(str(path))
+                return model
         # Keras 1.2.2's load_model always compiles, which fails for a loss it does not know; this is its first half.
         with h5py.File(path, "r") as file:
             if "model_config" not in file.attrs:
@@ -274,6 +281,7 @@ class Eager:
             _answer_to_keras()
             guard_marshaled_code("tf_keras.src", trusted)
             _find_groups_written_on_windows()
+            _answer_to_engine()
 
     def clear(self) -> None:
         self.keras.backend.clear_session()
@@ -384,6 +392,12 @@ def _find_groups_written_on_windows() -> None:
         return get(self, other if other in self.h5_file and path not in self.h5_file else path)
 
     store.get = get_either
+
+
+def _answer_to_engine() -> None:
+    """Keras 2.12 wrote `keras.engine.functional` into configs; since 2.13 that module is `keras.src.engine.functional`."""
+    for name in ("functional", "sequential", "training"):
+        sys.modules[f"tf_keras.engine.{name}"] = importlib.import_module(f"tf_keras.src.engine.{name}")
 
 
 def _cpu_forms(keras: Any) -> dict[str, Any]:

@@ -73,14 +73,14 @@ def _ask(
         np.savez(inputs, **{f"p{i}_x{j}": x for i, xs in enumerate(probes) for j, x in enumerate(xs)})  # type: ignore[arg-type]
         request: dict[str, Any] = {
             "op": "run",
-            "path": str(Path(artifact.source).absolute()),
+            "path": str(Path(artifact.config_source or artifact.source).absolute()),
             "probes": str(inputs),
             "outputs": str(outputs),
             "layers": layers,
             "custom": list(custom),
             "trust_code": trust_code,
         }
-        if artifact.container == "config-json" and artifact.weights_source:
+        if artifact.weights_source is not None:
             request["weights"] = str(Path(artifact.weights_source).absolute())
         try:
             answer = pool.worker(runtime).ask(request, seconds)

@@ -81,6 +81,8 @@ def _follow(graph: Graph, ref: Ref, seen: set[Ref]) -> int | None:
 def _limit_of(layer: Layer, position: int) -> int | None:
     if layer.class_name == "Embedding":
         return int(layer.config.get("input_dim", 1))
+    if layer.class_name == "CategoryEncoding" and layer.config.get("num_tokens"):
+        return int(layer.config["num_tokens"])
     if layer.class_name == "TimeDistributed" and "layer" in layer.children:
         return _limit_of(layer.children["layer"], position)
     if layer.graph is not None:

@@ -486,7 +486,7 @@ def image_functions() -> Any:
         tf.nn.max_pool2d(y, 2, 2, "SAME"),
         tf.nn.avg_pool2d(y, (2, 1), 1, "VALID"),
     ]
-    outputs += [tf.nn.depth_to_space(y, 2), tf.image.flip_left_right(y), tf.compat.v1.image.resize_bilinear(y, (7, 6))]
+    outputs += [tf.nn.depth_to_space(y, 2), tf.image.flip_left_right(y)]
     return Model(x, outputs)
 
 

@@ -18,7 +18,7 @@ from reconstruct.rules import inputs, tf_ops  # noqa: E402
 from reconstruct.rules.engine import apply  # noqa: E402
 from reconstruct.runtimes import keras_3  # noqa: E402
 
-RULES = (*inputs.RULES, *tf_ops.RULES)
+RULES = (inputs.batch_shape, *tf_ops.RULES)
 Function = Callable[[Any, Any], Any]
 C = np.array([0.5, -1.0, 2.0], "float32")
 
