@@ -208,8 +208,6 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     for tried in verification["tried"]:
         if tried["oracle"] not in (verification["oracle"], "any"):
             yield f"  asked {clean(tried['oracle'])}: {_short(tried['outcome'])}"
-    if verification["first_difference"]:
-        yield f"the first layer that differs: {clean(verification['first_difference'])}"
     yield f"written by {_writer(result['writer'])} ({result['container']}); recovered by rung {result['rung']!r}"
     tensors = result["tensors"]
     unused = tensors["unused"]

@@ -47,5 +47,5 @@ class UnknownLayer(BuildError):
     """A class that is neither stock Keras nor among the custom objects."""
 
 
-class OracleUnavailable(ReconstructError, ImportError):
+class OracleUnavailable(ReconstructError, ImportError):  # type: ignore[misc]  # both have a `path`
     """A runtime that could say what the original computed cannot be installed or started."""

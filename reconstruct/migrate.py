@@ -215,7 +215,7 @@ class _State:
     def finished(self, task: Task) -> dict[str, Any] | None:
         """The result of an earlier run for the same file and hints, if its output still stands."""
         result = self._known.get(_key(task))
-        if result is None or not result.get("output") or not os.path.exists(result["output"]):
+        if result is None or not result.get("output") or not Path(result["output"]).exists():
             return None
         return result
 
@@ -226,6 +226,7 @@ class _State:
 
 def _key(task: Task) -> str:
     """What the result depends on: the file as it is now, where it goes, and the hints."""
-    status = os.stat(task.source)
-    parts = [os.path.abspath(task.source), status.st_size, status.st_mtime_ns, os.path.abspath(task.output), task.hint]
+    source = Path(task.source).absolute()
+    status = source.stat()
+    parts = [str(source), status.st_size, status.st_mtime_ns, str(Path(task.output).absolute()), task.hint]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -15,15 +16,18 @@ import numpy as np
 
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Finding
-from reconstruct.errors import BuildError, ReconstructError
+from reconstruct.errors import BuildError, ConfigError, ReconstructError, UnknownLayer
+from reconstruct.inspection import missing_layers
 from reconstruct.readers import read
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
 from reconstruct.rules.inputs import with_input_shapes
 from reconstruct.rules.layout import theano_doubt
-from reconstruct.verification import oracle as oracle_runs
 from reconstruct.verification import probes
-from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, Comparison, compare
+from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, compare
+from reconstruct.verification.oracle import for_artifact as oracles_for
+from reconstruct.verification.oracle import why_not_asked
+from reconstruct.verification.verdict import Arrays, Verdict, against_examples, against_oracles, unverified
 
 if TYPE_CHECKING:
     from reconstruct.runtimes.worker import WorkerPool
@@ -137,7 +141,7 @@ def recover(
 
     shapes = None
     if input_shape is not None:
-        several = any(isinstance(s, list | tuple) or s is None and len(input_shape) > 1 for s in input_shape)
+        several = any(isinstance(s, list | tuple) or (s is None and len(input_shape) > 1) for s in input_shape)
         shapes = list(input_shape) if several and isinstance(input_shape[0], list | tuple) else [list(input_shape)]
     options = Options(shapes, None if examples is None else str(examples), custom, custom_objects or {}, backend, trust_code)
     own = Pool() if pool is None else None
@@ -156,6 +160,12 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
         _climb(recovery, path, options, pool, say)
     except ReconstructError as error:
         recovery.fail(error)
+    except Exception as error:  # a config that no Keras writes, or a defect: the next file must not suffer
+        unexpected = BuildError(
+            f"unexpected {type(error).__name__}: {error}", path=path, hint="please report this, with the file if you can"
+        )
+        unexpected.__cause__ = error
+        recovery.fail(unexpected)
     result.seconds = time.monotonic() - started
     return recovery
 
@@ -193,21 +203,43 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     keras_3.clear()
     objects = {**custom_code.load(options.custom), **options.custom_objects}
     assert outcome.artifact.model is not None
-    built = keras_3.build(outcome.artifact.model, objects)
+    recovery._custom_objects, result.portable = objects, not objects
+    try:
+        built = keras_3.build(outcome.artifact.model, objects)
+    except UnknownLayer:
+        result.findings = (*result.findings, *_missing(outcome, frozenset(objects)))
+        raise
+    except (BuildError, ConfigError) as error:
+        if not _load_native(recovery, outcome, path, objects, error):
+            raise
+        return
     result.findings = (*result.findings, *built.findings)
     result.tensors = _account(artifact, [t for _, t in built.assigned], result.tensors)
     result.rung = "config"
-    recovery._model, recovery._custom_objects = built.model, objects
-    result.portable = not objects
+    recovery._model = built.model
 
     say("verifying")
     inputs = _inputs(built.model, outcome)
     made = _runnable_probes(built.model, inputs)
     outputs = [keras_3.run(built.model, p) for p in made]
-    _verify(recovery, artifact, made, outputs, options, pool, doubt)
+    verdict = _verify(recovery, artifact, made, outputs, options, pool)
+    result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
+    result.status = _status(verdict, doubt, result.assumptions)
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
+
+
+def _missing(outcome: Outcome, known: frozenset[str]) -> list[Finding]:
+    """What the user has to bring: each layer whose class is missing, with its config and weights."""
+    assert outcome.artifact.model is not None
+    findings = []
+    for entry in missing_layers(outcome.artifact.model, known):
+        for use in entry["uses"]:
+            weights = ", ".join(f"{w['name']} {tuple(w['shape'])}" for w in use["weights"]) or "none"
+            message = f"{entry['message']}; config: {json.dumps(use['config'])[:500]}; weights: {weights}"
+            findings.append(Finding(f"missing_{entry['kind']}", "error", use["path"], message, entry["hint"]))
+    return findings
 
 
 def _sources(tensors: Sequence[Any]) -> list[str]:
@@ -250,116 +282,31 @@ def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np
 
 
 def _verify(
-    recovery: Recovery,
-    artifact: Artifact,
-    made: list[list[np.ndarray]],
-    outputs: list[list[np.ndarray]],
-    options: Options,
-    pool: WorkerPool,
-    doubt: Finding | None,
-) -> None:
-    """Compare with the first oracle that runs, and set status and verification."""
-    result = recovery.result
-    tolerance = HALF_TOLERANCE.get(getattr(recovery._model, "compute_dtype", ""), TOLERANCE)
-    tried: list[dict[str, str]] = []
+    recovery: Recovery, artifact: Artifact, made: list[Arrays], outputs: list[Arrays], options: Options, pool: WorkerPool
+) -> Verdict:
+    """Ask the best oracle there is."""
+    from reconstruct.runtimes import keras_3
+
+    model = recovery._model
+    tolerance = HALF_TOLERANCE.get(getattr(model, "compute_dtype", ""), TOLERANCE)
     if options.examples is not None:
-        _verify_examples(recovery, options.examples, tolerance)
-        return
-    result.status = "partial" if result.assumptions else "unverified"
-    reason = None if options.trust_code else oracle_runs.why_not_asked(artifact)
+        return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
+    reason = None if options.trust_code else why_not_asked(artifact)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
     if reason is not None:
-        tried.append({"oracle": "any", "outcome": reason})
-        result.verification = Verification(tried=tuple(tried))
-        return
-    for oracle in oracle_runs.for_artifact(artifact, pool, trust_code=options.trust_code, custom=options.custom):
-        try:
-            answer = oracle.run(made, False)
-        except oracle_runs.OracleFailed as error:
-            tried.append({"oracle": oracle.name, "outcome": error.message})
-            continue
-        found = [compare(a, b) for a, b in zip(outputs, answer.outputs, strict=True)]
-        worst = _worst(found)
-        if not all(f.finite for f in found):
-            tried.append({"oracle": oracle.name, "outcome": f"not finite on its own: {worst.problem}"})
-            continue
-        agrees = worst.within(tolerance)
-        tried.append({"oracle": oracle.name, "outcome": "agrees" if agrees else "differs"})
-        first = None if agrees else _first_difference(recovery, oracle, made, tolerance)
-        result.verification = Verification(
-            oracle.name, len(made), _finite(worst.absolute), _finite(worst.relative), tolerance, tuple(tried), first
-        )
-        if agrees and doubt is None:
-            result.status = "partial" if result.assumptions else "verified"
-        elif agrees:
-            result.status = "unverified"  # the oracle makes of the file what we do, but it may be Theano's
-        else:
-            result.status = "differs"
-            what = worst.problem or f"by {worst.relative:.1e}, more than {tolerance:g}"
-            where = f"; the first layer that differs is {first}" if first else ""
-            result.findings = (
-                *result.findings,
-                Finding("outputs_differ", "error", "model", f"{oracle.name} gives other outputs: {what}{where}"),
-            )
-        return
-    result.verification = Verification(tried=tuple(tried))
+        return unverified(reason)
+    asked = oracles_for(artifact, pool, trust_code=options.trust_code, custom=options.custom)
+    return against_oracles(asked, made, outputs, lambda xs: keras_3.layer_outputs(model, xs), tolerance)
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def _worst(found: Sequence[Comparison]) -> Comparison:
-    return max(found, key=lambda c: (c.problem is not None, c.relative))
-
-
-def _verify_examples(recovery: Recovery, path: str, tolerance: float) -> None:
-    from reconstruct.runtimes import keras_3
-    from reconstruct.verification.examples import read_examples
-
-    result = recovery.result
-    xs, ys = read_examples(path)
-    try:
-        found = compare(keras_3.run(recovery._model, xs), ys)
-    except ReconstructError:
-        raise
-    except Exception as error:
-        raise BuildError(f"the model does not run on the examples: {error}", path=path) from error
-    agrees = found.within(tolerance)
-    result.status = "verified" if agrees else "differs"
-    result.verification = Verification(
-        "examples",
-        len(xs[0]) if xs else 0,
-        _finite(found.absolute),
-        _finite(found.relative),
-        tolerance,
-        ({"oracle": "examples", "outcome": "agrees" if agrees else "differs"},),
-    )
-    if not agrees:
-        what = found.problem or f"by {found.relative:.1e}, more than {tolerance:g}"
-        result.findings = (
-            *result.findings,
-            Finding("outputs_differ", "error", "model", f"the examples have other outputs: {what}"),
-        )
-
-
-def _first_difference(
-    recovery: Recovery, oracle: oracle_runs.Oracle, made: list[list[np.ndarray]], tolerance: float
-) -> str | None:
-    """The first layer, in the order of the model, whose output differs from the original's layer of that name."""
-    from reconstruct.runtimes import keras_3
-
-    try:
-        theirs = oracle.run(made[:1], True).layers
-        ours = keras_3.layer_outputs(recovery._model, made[0])
-    except Exception:  # without them the outputs still differ; only the place is unknown
-        return None
-    for name, arrays in ours.items():
-        original = [theirs[name, 0, k] for k in range(len(arrays)) if (name, 0, k) in theirs]
-        if original and not compare(arrays[: len(original)], original).within(tolerance):
-            return name
-    return None
+def _status(verdict: Verdict, doubt: Finding | None, assumptions: Sequence[Any]) -> str:
+    if verdict.agrees is False:
+        return "differs"
+    if assumptions:
+        return "partial"
+    # In doubt, the oracle makes of the file what we do, and both may be wrong
+    return "verified" if verdict.agrees and doubt is None else "unverified"
 
 
 def _take_native(
@@ -388,6 +335,27 @@ def _take_native(
         recovery._model = native
         result.rung = "native"
     return same
+
+
+def _load_native(
+    recovery: Recovery, outcome: Outcome, path: str, objects: Mapping[str, Any], error: ReconstructError
+) -> bool:
+    """The first rung alone, for a file by Keras 3 that only Keras itself can read; nothing independent confirms it."""
+    if outcome.changes or outcome.artifact.writer.major < 3 or outcome.artifact.container == "config-json":
+        return False
+    from reconstruct.runtimes import keras_3
+
+    try:
+        recovery._model = keras_3.load(path, objects, compile=False)
+    except Exception:  # then the error of the second rung says more
+        return False
+    result = recovery.result
+    result.rung, result.status = "native", "unverified"
+    result.tensors = Tensors(result.tensors.in_file, result.tensors.in_file, ())
+    result.verification = Verification(
+        tried=({"oracle": "any", "outcome": f"only Keras itself could read the file: {error.message}"},)
+    )
+    return True
 
 
 def _compile(recovery: Recovery, artifact: Artifact, assigned: list[tuple[Any, Any]] | None) -> None:

@@ -28,7 +28,6 @@ class Verification:
     max_rel_error: float | None = None
     tolerance: float | None = None
     tried: tuple[Mapping[str, str], ...] = ()
-    first_difference: str | None = None
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def _import(source: str) -> ModuleType:
         path = Path(source).resolve(strict=True)
         name = f"reconstruct_custom_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # classes that are pickled or registered look their module up
         spec.loader.exec_module(module)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import MODEL_CLASSES, Call, Graph, Layer, Ref, map_refs, refs_in
+from reconstruct.artifact import Call, Graph, Layer, Ref, map_refs, refs_in
 from reconstruct.errors import ConfigError
 from reconstruct.naming import snake_case
 
@@ -64,8 +64,7 @@ def parse_layer(spec: Any, path: str) -> Layer:
         parse = _parse_functional if functional else _parse_sequential
         graph = parse(config, path)
         name = name or class_name.lower()
-        model_class = class_name if class_name in MODEL_CLASSES or package is None else "Functional"
-        return Layer(model_class, name, own, package=package, graph=graph, path=path)
+        return Layer(class_name, name, own, package=package, graph=graph, path=path)
     children: dict[str, Layer] = {}
     for key in _CHILD_FIELDS:
         if isinstance(config.get(key), Mapping) and isinstance(config[key].get("class_name"), str):
@@ -122,7 +121,8 @@ def _parse_functional(config: Mapping[str, Any], path: str) -> Graph:
         if not isinstance(nodes, list):
             raise ConfigError(f"inbound_nodes of {layer.name} are {_brief(nodes)}", path=layer.path)
         calls = tuple(_parse_node(node, names, layer.path) for node in nodes)
-        if keras_3 and "module" not in spec and calls and not layer.config.keys() & {"dtype", "trainable"}:
+        is_layer = layer.config.keys() & {"dtype", "trainable"} and layer.class_name not in _OPERATIONS_WITH_DTYPE
+        if keras_3 and "module" not in spec and calls and not is_layer:
             # In HDF5, Keras 3 writes operations like layers, without their module; layers have more fields
             layer = layer.replace(package="keras.src.ops")
         parsed.append(layer.replace(calls=calls))

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from reconstruct.rules import activations, fields, inputs, keras_1, layout, masking, recurrent, replaced, tf_ops, values
+from reconstruct.rules import (
+    activations,
+    fields,
+    inputs,
+    keras_1,
+    layout,
+    mask_flow,
+    masking,
+    recurrent,
+    replaced,
+    tf_ops,
+    values,
+)
 from reconstruct.rules.engine import Change, Noted, Outcome, Rule, apply, rule
 
 RULES: tuple[Rule, ...] = (
+    replaced.model_subclass,
     inputs.sequential_input_layer,
     *keras_1.RULES,
     replaced.class_names,
@@ -15,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *tf_ops.RULES,
     *replaced.RULES,
     *recurrent.RULES,
+    *mask_flow.RULES,
     *masking.RULES,
     *layout.RULES,
     *activations.RULES,

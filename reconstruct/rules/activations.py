@@ -50,13 +50,13 @@ _GATES["GRUCell"] = _GATES["GRU"]
 @rule(layers=_GATES, writers=before_keras_3)
 def hard_sigmoid_gates(layer: Layer) -> Layer:
     """hard_sigmoid was 0.2·x + 0.5 before Keras 3 and is x/6 + 0.5 since: the gates' weights are scaled by 1.2."""
-    if layer.config.get("activation") == "hard_sigmoid":
+    candidate = layer.config.get("activation") == "hard_sigmoid"
+    if candidate and not layer.class_name.startswith("GRU"):  # a GRU's activation makes the candidate only
         raise NotEquivalent(
             f"the cell state of {layer.name} goes through the old hard_sigmoid, which no weights can carry",
         )
-    if layer.config.get("recurrent_activation") != "hard_sigmoid":
-        return layer
-    gates = _GATES[layer.class_name]
+    by_gate = layer.config.get("recurrent_activation") == "hard_sigmoid"
+    gates = tuple(by_gate if gate else candidate for gate in _GATES[layer.class_name])
     return layer.replace(weights={k: _scale_gates(t, gates) for k, t in layer.weights.items()})
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconstruct.artifact import KERAS_3, Artifact, Finding, Layer, Writer
-from reconstruct.errors import NotEquivalent
+from reconstruct.errors import ConfigError, NotEquivalent
 from reconstruct.rules.expansion import splice
 
 EFFECTS = ("neutral", "preserving", "approximate")
@@ -128,6 +128,12 @@ def _apply(each: Rule, layer: Layer, changes: list[Change], findings: list[Findi
         result: Any = each.function(layer)
     except NotEquivalent as error:
         raise NotEquivalent(error.message, path=error.path or layer.path, hint=error.hint) from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"the config of {layer.class_name} {layer.name!r} is none that Keras writes: "
+            f"{each.name} stops with {type(error).__name__}: {error}",
+            path=layer.path,
+        ) from error
     if isinstance(result, Noted):
         findings.extend(result.findings)
         result = result.layer

@@ -51,7 +51,7 @@ def splice(model: Layer, small: Layer) -> Layer:
         layers.extend(parts if layer.name == small.name else [layer])
     moved = tuple(
         n
-        if n.name in own and n is not parts[0]
+        if (n.name in own and n is not parts[0]) or not any(r.layer == small.name for c in n.calls for r in c.refs())
         else n.replace(calls=tuple(c.map(ref) for c in n.calls))
         for n in layers
     )

@@ -100,7 +100,7 @@ def _row(row: Field) -> Rule:
 
     assert row.effect in EFFECTS
     verb = f"rename_{row.field}_to_{row.to}" if row.to else f"drop_{row.field}"
-    return Rule(verb, apply, layers, before_keras_3, row.effect, f"`{row.field}`: {row.why}.")
+    return Rule(verb, apply, layers, before_keras_3, row.effect, f"Keras 3 has no `{row.field}`: {row.why}.")
 
 
 RULES = tuple(_row(row) for row in FIELDS)

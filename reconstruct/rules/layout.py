@@ -65,7 +65,7 @@ _SPATIAL = {
 
 @rule(layers=_SPATIAL, writers=before_keras_3)
 def channels_last_convolution(layer: Layer) -> Layer:
-    """TensorFlow computes channels-first convolutions on GPUs only: the data is permuted around the layer."""
+    """Keras 3 on TensorFlow computes channels-first convolutions on GPUs only: the data is permuted around the layer."""
     if layer.config.get("data_format") != "channels_first":
         return layer
     n = _SPATIAL[layer.class_name]

@@ -1,8 +1,8 @@
 """Masks of recurrent layers that start from given states, as the decoders of encoder–decoder models do.
 
 Keras 3 hands an automatic mask only to a layer called on one tensor (layers/layer.py, `__call__`), so such a layer must
-be given its mask. And at masked steps before the first that counts, Keras 1 and 2 give the initial state as output
-(Keras 2.2.4, backend/tensorflow_backend.py, `rnn`: `tf.where(mask, output, states[0])`), tf.keras and Keras 3 zeros.
+be given its mask. And at masked steps before the first that counts, Keras 1 to 2.2 give the initial state as output
+(Keras 2.2.4, backend/tensorflow_backend.py, `rnn`: `tf.where(mask, output, states[0])`), Keras 2.3, tf.keras and Keras 3 zeros.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconstruct.artifact import Call, Graph, Layer, Ref
+from reconstruct.artifact import Call, Graph, Layer, Ref, Writer
 from reconstruct.rules.engine import before_keras_3, multi_backend, rule
 from reconstruct.rules.expansion import op
 
@@ -28,9 +28,14 @@ def mask_beside_initial_state(layer: Layer) -> Layer:
     return _each_recurrent(layer, (*_RECURRENT, "Bidirectional"), _with_mask)
 
 
-@rule(layers=_MODELS, writers=multi_backend)
+def _before_keras_2_3(writer: Writer) -> bool:
+    """Keras 2.3 hands recurrent layers to the backend of tf.keras (backend/tensorflow_backend.py, `rnn`)."""
+    return multi_backend(writer) and writer.version < (2, 3, 0)
+
+
+@rule(layers=_MODELS, writers=_before_keras_2_3)
 def initial_output_of_masked_steps(layer: Layer) -> Layer:
-    """Before the first unmasked step, recurrent layers of Keras 1 and 2 give the initial state, those of Keras 3 zeros."""
+    """Before the first unmasked step, recurrent layers of Keras 1 to 2.2 give the initial state, later ones zeros."""
     return _each_recurrent(layer, _RECURRENT, _with_initial_output)
 
 

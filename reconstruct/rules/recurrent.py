@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reconstruct.artifact import Call, Layer, Ref
+from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import before_keras_3, rule
 from reconstruct.rules.expansion import INPUT, call, op, subgraph
 
@@ -60,6 +61,8 @@ def recurrent_activation_default(layer: Layer) -> Layer:
 @rule(layers=_STATEFUL, effect="neutral", writers=before_keras_3)
 def initial_state_argument(layer: Layer) -> Layer:
     """Keras 1 and 2 pass initial states as further inputs of the call; Keras 3 as `initial_state`."""
+    if layer.config.get("num_constants") and any(isinstance(c.args[0], list) for c in layer.calls):
+        raise NotEquivalent("RNN constants (`num_constants`) have no form in Keras 3")
     return layer.replace(calls=tuple(_with_state(c) for c in layer.calls)) if layer.calls else layer
 
 

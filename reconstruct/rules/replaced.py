@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reconstruct.artifact import Layer, Ref, Tensor
+from reconstruct.artifact import MODEL_CLASSES, Finding, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
-from reconstruct.rules.engine import before_keras_3, multi_backend, rule
+from reconstruct.rules.engine import Noted, before_keras_3, multi_backend, rule
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
 _RENAMED = {
@@ -35,6 +35,21 @@ _RENAMED = {
     "SeparableConvolution2D": "SeparableConv2D",
     "Model": "Functional",
 }
+
+
+@rule()
+def model_subclass(layer: Layer) -> Layer | Noted:
+    """A subclass of `keras.Model` whose config is a functional model's is one, unless it has its own `call`."""
+    if layer.graph is None or layer.class_name in MODEL_CLASSES:
+        return layer
+    found = Finding(
+        "model_subclass",
+        "warning",
+        layer.path,
+        f"{layer.name} was saved by a class {layer.class_name!r} of its author, which is taken for a plain model; "
+        "what that class does in training is lost",
+    )
+    return Noted(layer.replace(class_name="Sequential" if layer.graph.sequential else "Functional"), (found,))
 
 
 @rule(layers=_RENAMED, effect="neutral")

@@ -39,7 +39,7 @@ def computed_shapes_to_numbers(layer: Layer) -> Layer:
 
 @rule(layers=MODEL_CLASSES, writers=before_keras_3, effect="neutral")
 def types_of_function_inputs(layer: Layer) -> Layer:
-    """TensorFlow treats integers in ways of its own; where its functions get them is noted for the rule below."""
+    """TensorFlow treats integers otherwise than keras.ops; where its functions get them is noted for the rule below."""
     if layer.graph is None or not any(n.class_name in OP_LAYERS for n in layer.graph.layers):
         return layer
     noted = note_dtypes(layer.graph)

@@ -23,7 +23,7 @@ def dtype_policy_name(layer: Layer) -> Layer:
 
 @rule(effect="neutral", writers=before_keras_3)
 def dtype_names(layer: Layer) -> Layer:
-    """Older spellings of dtypes: `float32_ref`, `<dtype: 'float32'>`, and null for the default."""
+    """Keras 2 also spelt dtypes `float32_ref` and `<dtype: 'float32'>`, and wrote null for the default."""
     dtype = layer.config.get("dtype")
     if isinstance(dtype, str) and (dtype.startswith("<dtype:") or dtype.endswith("_ref")):
         return layer.having(dtype=dtype.removesuffix("_ref").replace("<dtype: '", "").replace("'>", ""))
@@ -60,7 +60,7 @@ def initializer_fields(layer: Layer) -> Layer:
 
 @rule(layers=("PReLU", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"), effect="neutral", writers=before_keras_3)
 def scalar_values(layer: Layer) -> Layer:
-    """A number written as a list of one (`alpha: [0.3]`) is that number."""
+    """Keras 2 could write a number as a list of one (`alpha: [0.3]`); Keras 3 takes the number."""
     changed = {
         k: v[0]
         for k, v in layer.config.items()
@@ -81,7 +81,7 @@ _ACTIVATIONS = ("activation", "recurrent_activation")
 
 @rule(effect="neutral", writers=before_keras_3)
 def activation_names(layer: Layer) -> Layer:
-    """A stock activation written as an object becomes its name."""
+    """Keras 2 could write a stock activation as an object; in Keras 3 its name says the same."""
     changed = {}
     for field in _ACTIVATIONS:
         value = layer.config.get(field)

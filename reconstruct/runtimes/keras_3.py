@@ -79,7 +79,7 @@ class _Builder:
             at = None
         for part in layer.graph.layers:
             instance = self.make(part, at)
-            self._guard(part, lambda i=instance: model.add(i))  # type: ignore[misc]
+            self._guard(part, lambda i=instance: model.add(i))
             at = instance.output if part.class_name == "InputLayer" else _only(model.outputs if model.built else [])
         self._configure(model, layer)
         return model
@@ -98,7 +98,7 @@ class _Builder:
                     if part.name in order and order.index(part.name) < len(given)
                     else None
                 )
-                tensors[part.name, 0] = [self._guard(part, lambda p=part, a=at: self._input(p, a))]  # type: ignore[misc]
+                tensors[part.name, 0] = [self._guard(part, lambda p=part, a=at: self._input(p, a))]
         waiting = [(part, i, set(call.refs())) for part in graph.layers for i, call in enumerate(part.calls)]
         while waiting:
             ready = [w for w in waiting if all((r.layer, r.call) in tensors for r in w[2])]
@@ -113,7 +113,7 @@ class _Builder:
                 kwargs = map_refs(dict(call.kwargs), lambda r, p=part: self._tensor(tensors, r, p))  # type: ignore[misc]
                 if part.name not in instances:
                     instances[part.name] = self.make(part, args[0] if args else None)
-                result = self._guard(part, lambda p=part, a=args, k=kwargs: self._call(instances[p.name], p, a, k))  # type: ignore[misc]
+                result = self._guard(part, lambda p=part, a=args, k=kwargs: self._call(instances[p.name], p, a, k))
                 tensors[part.name, i] = keras.tree.flatten(result)
             done = set(tensors)
             waiting = [w for w in waiting if (w[0].name, w[1]) not in done]
@@ -190,6 +190,8 @@ class _Builder:
         """The config without initializers, regularizers and constraints that cannot be had: inference needs none."""
         kept = dict(config)
         for name, value in config.items():
+            if name.endswith("activation"):
+                self._find_activation(layer, value)
             kind = next((k for k in _TRAINING_PARTS if name.endswith(k)), None)
             if kind is None or value is None:
                 continue
@@ -207,6 +209,18 @@ class _Builder:
                     )
                 )
         return kept
+
+    @staticmethod
+    def _find_activation(layer: Layer, value: Any) -> None:
+        try:
+            keras.activations.get(value)
+        except Exception:
+            name = value.get("config", value.get("class_name")) if isinstance(value, Mapping) else value
+            raise UnknownLayer(
+                f"the activation {name!r} of layer {layer.name!r} is not in Keras and not in the file",
+                path=layer.path,
+                hint=f"give its code: --custom FILE.py, where FILE.py defines {name}",
+            ) from None
 
     def _wrapper(self, cls: Any, layer: Layer, config: dict[str, Any], inputs: Any) -> Any:
         parts: dict[str, Any] = {}
@@ -251,7 +265,7 @@ class _Builder:
         known: set[str] = set()
         for base in inspect.getmro(cls):
             if "__init__" in vars(base):
-                parameters = inspect.signature(base.__init__).parameters
+                parameters = inspect.signature(vars(base)["__init__"]).parameters
                 known.update(parameters)
                 if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                     break  # what this class does not take, it does not hand on either
@@ -287,7 +301,7 @@ class _Builder:
         """Give every variable its tensor; raises `BuildError` for one that has none or does not fit."""
         for layer, instance in self._made:
             if layer.weights:
-                self._guard(layer, lambda la=layer, i=instance: self._assign(la, i))  # type: ignore[misc]
+                self._guard(layer, lambda la=layer, i=instance: self._assign(la, i))
             elif not layer.children and getattr(instance, "weights", None):
                 raise BuildError(
                     f"the file has no weights for {layer.class_name} {layer.name!r}",

@@ -1,0 +1,290 @@
+"""Masks: which one each layer got in the Keras that wrote the file, where Keras 3 would hand on another or none.
+
+What differs (layers/merging/, layers/rnn/ and layers/layer.py of Keras 3; layers/merge.py, wrappers.py of Keras 2.2.4):
+
+- Add and its kin combine masks with "and" and take no account of inputs without one; Keras 3 combines them with "or",
+  and gives no mask at all where an input has none. Concatenate likewise ("all" and "any" over the features).
+- TimeDistributed hands on the masks of the layer inside since Keras 2.2; Keras 3 those of its input.
+- A layer called with initial states gets no automatic mask in Keras 3, and none comes out of a nested model.
+- Bidirectional repeats the last output at masked steps in Keras 1 and 2, and gives zeros in `tf.keras` and Keras 3.
+- Softmax takes no mask before `tf.keras` 2.4.
+
+So every layer that uses a mask is passed the right one as an argument, where the automatic one is another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconstruct.artifact import Call, Graph, Layer, Ref, Writer, map_refs, refs_in
+from reconstruct.rules.engine import before_keras_3, multi_backend, rule
+from reconstruct.rules.expansion import op
+
+# A mask as the operations that compute it, e.g. ("and", (("ids", Ref), ("steps", ("ids", Ref)))).
+Mask = tuple[Any, ...]
+
+_MODELS = ("Sequential", "Functional", "Model")
+_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN")
+_SEQUENCES = (*_RECURRENT, "Bidirectional")
+_MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+_TAKE = (*_SEQUENCES, "GlobalAveragePooling1D", "TimeDistributed", "BatchNormalization")
+_PASS = (
+    "Activation Dropout SpatialDropout1D GaussianNoise GaussianDropout AlphaDropout BatchNormalization LeakyReLU PReLU "
+    "ELU ReLU ThresholdedReLU Softmax ActivityRegularization Dense LayerNormalization"
+).split()
+
+
+@dataclass
+class _Flow:
+    """The masks in one model: as Keras 3 hands them on, or as the Keras that wrote the file did.
+
+    `inner` says whether TimeDistributed asks the layer inside; `held` are the Bidirectional layers to be taken apart.
+    """
+
+    graph: Graph
+    keras_3: bool
+    inner: bool = False
+    held: frozenset[str] = frozenset()
+    given: dict[str, Mask | None] = field(default_factory=dict)
+    _known: dict[Ref, Mask | None] = field(default_factory=dict)
+
+    def of(self, ref: Ref) -> Mask | None:
+        """The mask that comes with a tensor; None where it has none."""
+        if ref not in self._known:
+            self._known[ref] = None
+            self._known[ref] = self._find(ref)
+        return self._known[ref]
+
+    def _find(self, ref: Ref) -> Mask | None:
+        layer = self.graph[ref.layer]
+        if not layer.calls:
+            return self.given.get(layer.name)
+        given = refs_in(layer.calls[ref.call].args)
+        if not given:
+            return None
+        if layer.class_name in _MERGES:
+            return self._merged([self.of(r) for r in given])
+        if layer.class_name == "Concatenate":
+            masks = [self.of(r) for r in given]
+            if self.keras_3:  # computed by operations whose automatic names can be those of layers in the file
+                return ("keras_3", ref) if any(masks) else None
+            if layer.config.get("axis", -1) == 1:
+                return ("cat", tuple(masks)) if all(masks) else None
+            return self._merged(masks)
+        return self._of_one(layer, ref, given[0])
+
+    def _of_one(self, layer: Layer, ref: Ref, given: Ref) -> Mask | None:
+        if layer.class_name in ("Embedding", "Masking"):
+            return _own_mask(layer, given)
+        if layer.class_name in _SEQUENCES:
+            each = layer.children.get("forward_layer", layer)
+            lost = self.keras_3 and (layer.name in self.held or "initial_state" in layer.calls[ref.call].kwargs)
+            return None if lost or ref.output or not each.config.get("return_sequences") else self.of(given)
+        if layer.class_name == "TimeDistributed":
+            return self._of_time_distributed(layer.children["layer"], given)
+        if layer.graph is not None:
+            return None if self.keras_3 else self._of_model(layer, ref, given)
+        return self.of(given) if layer.class_name in _PASS else None
+
+    def _merged(self, masks: list[Mask | None]) -> Mask | None:
+        present = list(dict.fromkeys(m for m in masks if m is not None))
+        if (self.keras_3 and None in masks) or not present:
+            return None
+        return present[0] if len(present) == 1 else ("or" if self.keras_3 else "and", tuple(present))
+
+    def _of_time_distributed(self, layer: Layer, given: Ref) -> Mask | None:
+        mask = self.of(given)
+        if self.keras_3 or not self.inner:
+            return mask
+        own = _own_mask(layer, given)
+        if own is not None:
+            return "steps", own
+        ends = layer.class_name in _SEQUENCES and not layer.children.get("forward_layer", layer).config.get(
+            "return_sequences"
+        )
+        return ("any", mask[1]) if ends and mask and mask[0] == "steps" else mask
+
+    def _of_model(self, layer: Layer, ref: Ref, given: Ref) -> Mask | None:
+        """The mask that comes out of a nested model with one input, if it is computed from what goes in."""
+        inside = as_functional(layer).graph
+        if inside is None or inside.sequential or len(entries := refs_in(inside.inputs)) != 1:
+            return None
+        outputs = refs_in(inside.outputs)
+        flow = _Flow(inside, False, self.inner, given={entries[0].layer: self.of(given)})
+        mask = flow.of(outputs[ref.output]) if ref.output < len(outputs) else None
+        moved = _moved(mask, {entries[0]: given})
+        return moved if all(r.layer in {n.name for n in self.graph.layers} for r in refs_in(moved or ())) else None
+
+
+def _own_mask(layer: Layer, given: Ref) -> Mask | None:
+    if layer.class_name == "Embedding" and layer.config.get("mask_zero"):
+        return "ids", given
+    if layer.class_name == "Masking":
+        return "values", given, float(layer.config.get("mask_value", 0.0))
+    return None
+
+
+def _moved(mask: Any, refs: dict[Ref, Ref]) -> Any:
+    if isinstance(mask, Ref):
+        return refs.get(mask, mask)
+    return tuple(_moved(m, refs) for m in mask) if isinstance(mask, tuple) else mask
+
+
+def as_functional(model: Layer) -> Layer:
+    """A sequential model that begins with an InputLayer as a functional one; any other as it is."""
+    graph = model.graph
+    if graph is None or not graph.sequential or not graph.layers or graph.layers[0].class_name != "InputLayer":
+        return model
+    layers = [graph.layers[0]]
+    for layer in graph.layers[1:]:
+        layers.append(layer.replace(calls=(Call((Ref(layers[-1].name),)),)))
+    return model.replace(
+        class_name="Functional", graph=Graph(tuple(layers), [Ref(layers[0].name)], Ref(layers[-1].name))
+    )
+
+
+def _multi_backend_before_2_2(writer: Writer) -> bool:
+    return multi_backend(writer) and writer.version < (2, 2, 0)
+
+
+def _multi_backend_from_2_2(writer: Writer) -> bool:
+    return multi_backend(writer) and writer.version >= (2, 2, 0)
+
+
+def _tf_keras(writer: Writer) -> bool:
+    return before_keras_3(writer) and writer.is_tf_keras
+
+
+@rule(layers=_MODELS, writers=_multi_backend_before_2_2)
+def masks_before_keras_2_2(layer: Layer) -> Layer:
+    """Merging and bidirectional layers handle masks otherwise in Keras 3: the masks of Keras 1 and 2 are passed on."""
+    return _with_masks(layer, holds=True, inner=False)
+
+
+@rule(layers=_MODELS, writers=_multi_backend_from_2_2)
+def masks_of_keras_2(layer: Layer) -> Layer:
+    """Merging, wrapping and bidirectional layers handle masks otherwise in Keras 3: those of Keras 2 are passed on."""
+    return _with_masks(layer, holds=True, inner=True)
+
+
+@rule(layers=_MODELS, writers=_tf_keras)
+def masks_of_tf_keras(layer: Layer) -> Layer:
+    """Merging layers and TimeDistributed handle masks otherwise in Keras 3: those of tf.keras are passed on."""
+    return _with_masks(layer, holds=False, inner=True)
+
+
+def _with_masks(layer: Layer, holds: bool, inner: bool) -> Layer:
+    """The model with masks as arguments. `holds`: a Keras of many backends, so Bidirectional and Softmax differ."""
+    model = as_functional(layer)
+    graph = model.graph
+    if graph is None or graph.sequential or not any(_own_mask(n, Ref("")) for n in model.walk()):
+        return layer
+    old = _Flow(graph, False, inner)
+    held = frozenset(n.name for n in graph.layers if holds and _is_held(n, old))
+    new = _Flow(graph, True, held=held)
+    layers: list[Layer] = []
+    masks: dict[Mask, Ref] = {}
+    states: dict[tuple[str, int], tuple[str, int]] = {}
+    for part in graph.layers:
+        if holds and part.class_name == "Softmax" and len(part.calls) == 1 and old.of(refs_in(part.calls[0].args)[0]):
+            part = op(part.name, "softmax", *part.calls[0].args, axis=part.config.get("axis", -1))
+        elif _uses_mask(part):
+            part = part.replace(calls=tuple(_masked(c, part.name, old, new, layers, masks) for c in part.calls))
+        layers += _taken_apart(part, states) if part.name in held else [part]
+    if layers == list(graph.layers):
+        return layer
+
+    def ref(r: Ref) -> Ref:
+        name, output = states.get((r.layer, r.output), (r.layer, r.output))
+        return Ref(name, r.call, output)
+
+    placed = tuple(
+        n.replace(path=n.path or f"{model.path}/{n.name}", calls=tuple(c.map(ref) for c in n.calls)) for n in layers
+    )
+    return model.replace(graph=Graph(placed, graph.inputs, map_refs(graph.outputs, ref)))
+
+
+def _is_held(layer: Layer, old: _Flow) -> bool:
+    """Whether the Bidirectional layer gets a mask and gives sequences, which Keras 3 would fill with zeros."""
+    forward = layer.children.get("forward_layer")
+    if layer.class_name != "Bidirectional" or forward is None or forward.class_name not in _RECURRENT:
+        return False
+    if not forward.config.get("return_sequences") or layer.config.get("merge_mode", "concat") not in _BY_MODE:
+        return False
+    calls = [c for c in layer.calls if "initial_state" not in c.kwargs]
+    return len(calls) == len(layer.calls) and any(old.of(refs_in(c.args)[0]) for c in calls)
+
+
+_BY_MODE = {"concat": "Concatenate", "sum": "Add", "ave": "Average", "mul": "Multiply"}
+
+
+def _taken_apart(layer: Layer, states: dict[tuple[str, int], tuple[str, int]]) -> list[Layer]:
+    """The two directions of a Bidirectional layer, the second one turned round, and their merging under its name.
+
+    `states` gets where the states that it returned are now.
+    """
+    name, both = layer.name, []
+    for direction in ("forward", "backward"):
+        each = layer.children[f"{direction}_layer"].having(name=f"{name}_{direction}")
+        both.append(each.replace(name=f"{name}_{direction}", calls=layer.calls, path=f"{layer.path}/{direction}_layer"))
+    if both[0].config.get("return_state"):
+        count = 2 if both[0].class_name == "LSTM" else 1
+        for i in range(2 * count):
+            states[name, 1 + i] = both[i // count].name, 1 + i % count
+    turned, merged = [], []
+    for i in range(len(layer.calls)):
+        turned.append(op(f"{name}_turned_{i}", "flip", Ref(both[1].name, i), axis=1))
+        merged.append(Call(([Ref(both[0].name, i), Ref(turned[-1].name)],)))
+    merge = Layer(_BY_MODE[layer.config.get("merge_mode", "concat")], name, {"name": name}, calls=tuple(merged))
+    return [*both, *turned, merge.replace(path=layer.path)]
+
+
+def _uses_mask(layer: Layer) -> bool:
+    return layer.class_name in _TAKE or layer.graph is not None
+
+
+def _masked(each: Call, name: str, old: _Flow, new: _Flow, layers: list[Layer], masks: dict[Mask, Ref]) -> Call:
+    """The call with the mask as an argument, where the one that Keras 3 takes by itself is another.
+
+    What computes the mask is added to `layers` and remembered in `masks`.
+    """
+    given = refs_in(each.args)
+    want = old.of(given[0]) if given else None
+    have = None if not given or "initial_state" in each.kwargs else new.of(given[0])
+    if want is None or want == have or "mask" in each.kwargs:
+        return each
+    return Call(each.args, {**each.kwargs, "mask": _computed(want, f"{name}_mask", layers, masks)})
+
+
+def _computed(mask: Mask, name: str, layers: list[Layer], masks: dict[Mask, Ref]) -> Ref:
+    """Where the mask is after the operations that compute it are among `layers`."""
+    if mask in masks:
+        return masks[mask]
+    kind, first = mask[0], mask[1]
+    if kind == "steps":
+        return _computed(first, name, layers, masks)
+    while any(n.name == name for n in layers):
+        name += "_"
+    if kind == "ids":
+        node = op(name, "not_equal", first, 0)
+    elif kind == "values":
+        layers.append(op(f"{name}_parts", "not_equal", first, mask[2]))
+        node = op(name, "any", Ref(f"{name}_parts"), axis=-1)
+    elif kind == "any":
+        node = op(name, "any", _computed(first, f"{name}_steps", layers, masks), axis=-1)
+    else:
+        parts = [_computed(m, f"{name}_{i}", layers, masks) for i, m in enumerate(first)]
+        if kind == "cat":
+            node = op(name, "concatenate", parts, axis=1)
+        else:
+            for i, part in enumerate(parts[1:-1]):
+                layers.append(op(f"{name}_and_{i}", "logical_and", parts[0], part))
+                parts[0] = Ref(f"{name}_and_{i}")
+            node = op(name, "logical_and", parts[0], parts[-1])
+    layers.append(node)
+    masks[mask] = Ref(name)
+    return masks[mask]
+
+
+RULES = (masks_before_keras_2_2, masks_of_keras_2, masks_of_tf_keras)

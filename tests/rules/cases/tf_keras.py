@@ -1,0 +1,116 @@
+"""What tf.keras 1.x to 2.15 wrote."""
+
+from __future__ import annotations
+
+from reconstruct.artifact import Call, Layer, Ref
+from tests.rules.cases import TF_KERAS, Case, Refusal, called, functional, layer
+
+
+def _function(name: str, *args: object, **kwargs: object) -> Layer:
+    """A TensorFlow function `x` as a layer, called on the names of layers and on other values."""
+    return called(Layer("TFOpLambda", "x", {"function": name}), *args, **kwargs)
+
+
+def _op(name: str, *args: object, **kwargs: object) -> Layer:
+    return called(Layer("Op", "x", {"function": name}), *args, **kwargs)
+
+
+_input = layer("InputLayer", "a", batch_shape=[None, 2, 3], dtype="float32")
+_ints = layer("InputLayer", "a", batch_shape=[None, 3], dtype="int32")
+
+CASES = [
+    Case(
+        "dtype_policy_name",
+        layer("Dense", dtype={"class_name": "Policy", "config": {"name": "mixed_float16"}}),
+        layer("Dense", dtype="mixed_float16"),
+        TF_KERAS,
+    ),
+    Case(
+        "dtype_policy_name",
+        layer("Dense", dtype={"class_name": "PolicyV1", "config": {"name": "_infer"}}),
+        layer("Dense"),
+        TF_KERAS,
+    ),
+    Case(
+        "initializer_fields",
+        layer("Dense", kernel_initializer={"class_name": "Zeros", "config": {"dtype": "float32", "mean": 0}}),
+        layer("Dense", kernel_initializer={"class_name": "Zeros", "config": {"mean": 0}}),
+        TF_KERAS,
+    ),
+    Case(
+        "relu_none_values",
+        layer("ReLU", max_value=None, negative_slope=None, threshold=0.5),
+        layer("ReLU", max_value=None, negative_slope=0.0, threshold=0.5),
+        TF_KERAS,
+    ),
+    Case("single_axis", layer("BatchNormalization", axis=[3]), layer("BatchNormalization", axis=3), TF_KERAS),
+    Case(
+        "graph_op_to_function",
+        called(
+            Layer("TensorFlowOpLayer", "x", {"node_def": {"op": "AddV2", "attr": {}}, "constants": {"1": 1.5}}), ["a"]
+        ),
+        _function("add", "a", y=1.5),
+        TF_KERAS,
+    ),
+    Case(
+        "ragged_and_sparse_methods",
+        called(Layer("InstanceProperty", "x", {"cls_symbol": "keras.KerasTensor", "attr_name": "shape"}), "a"),
+        _function("shape", "a"),
+        TF_KERAS,
+    ),
+    Case(
+        "computed_shapes_to_numbers",
+        functional(
+            _input,
+            _function("shape", "a").replace(name="shape"),
+            called(Layer("SlicingOpLambda", "size", {"function": "__operators__.getitem"}), "shape", slice_spec=0),
+            called(Layer("TFOpLambda", "flat", {"function": "reshape"}), "a", shape=["size", 6]),
+        ),
+        """
+a = InputLayer batch_shape=[None, 2, 3] dtype='float32'
+flat = TFOpLambda(a, shape=[-1, 6]) function='reshape'
+-> [flat]
+""",
+        TF_KERAS,
+    ),
+    Case(
+        "types_of_function_inputs",
+        functional(_ints, _function("math.reduce_mean", "a")),
+        functional(_ints, _function("math.reduce_mean", "a").having(input_dtype="int32")),
+        TF_KERAS,
+    ),
+    Case(
+        "tensorflow_function_to_keras_op",
+        _function("math.reduce_mean", "a", axis=1),
+        _op("mean", "a", axis=1),
+        TF_KERAS,
+    ),
+    Case(
+        "tensorflow_function_to_keras_op",
+        _function("nn.relu", "a").replace(calls=(Call((Ref("a"),)), Call((Ref("b"),)))),
+        called(_op("relu", "a"), "b"),
+        TF_KERAS,
+    ),
+    Case(
+        "training_only_layers",
+        layer("RandomHeight", factor=0.2),
+        layer("Identity"),
+        TF_KERAS,
+    ),
+]
+
+REFUSALS = [
+    Refusal(
+        "graph_op_to_function",
+        called(Layer("TensorFlowOpLayer", "x", {"node_def": {"op": "RFFT2D"}}), ["a"]),
+        "RFFT2D",
+        TF_KERAS,
+    ),
+    Refusal(
+        "ragged_and_sparse_methods",
+        called(Layer("ClassMethod", "x", {"cls_symbol": "RaggedTensor", "method_name": "from_tensor"}), "a"),
+        "RaggedTensor.from_tensor",
+        TF_KERAS,
+    ),
+    Refusal("tensorflow_function_to_keras_op", _function("signal.stft", "a"), "tf.signal.stft", TF_KERAS),
+]
