@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,16 @@ app.add_typer(oracle_app, name="oracles")
 
 DEBUG = "RECONSTRUCT_DEBUG"
 HINT_FIELDS = ("input_shape", "examples", "custom")
+
+
+class Backend(StrEnum):
+    """The backends that Keras 1 and 2 had."""
+
+    tensorflow = "tensorflow"
+    theano = "theano"
+    cntk = "cntk"
+
+
 File = Annotated[
     Path,
     typer.Argument(metavar="FILE", show_default=False, help="a saved model: .h5, .keras, a directory or config JSON"),
@@ -151,6 +162,9 @@ def recover(
     examples: Annotated[
         Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
     ] = None,
+    backend: Annotated[
+        Backend | None, typer.Option("--backend", help="what trained the model, where the file does not say")
+    ] = None,
     trust_code: Annotated[bool, typer.Option("--trust-code", help="let oracles run code that is in the file")] = False,
     write_differing: Annotated[
         bool, typer.Option("--write-differing", help="write the model although an oracle contradicts it")
@@ -177,6 +191,7 @@ def recover(
                     custom=custom or (),
                     input_shape=shapes,
                     examples=examples,
+                    backend=backend.value if backend else None,
                     trust_code=trust_code,
                     on_progress=say,
                 )

@@ -47,7 +47,7 @@ def migrate(
 
     Returns one result a file, as the report has it, in the order of the sources. A file that fails does not stop the
     others. A file that an earlier run with the same hints finished, and that has not changed, is not done again.
-    `hints` has, by path relative to its source directory, `input_shape`, `examples` and `custom`.
+    `hints` has, by path relative to its source directory, `input_shape`, `examples`, `custom` and `backend`.
     """
     target = Path(destination)
     target.mkdir(parents=True, exist_ok=True)
@@ -201,11 +201,13 @@ class _State:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[str, dict[str, Any]] = {}
+        self._ragged = False  # whether the last line was cut off when a run was killed
         try:
-            lines = path.read_text("utf-8").splitlines()
+            text = path.read_text("utf-8")
         except OSError:
             return
-        for line in lines:
+        self._ragged = not text.endswith("\n")
+        for line in text.splitlines():
             try:
                 entry = json.loads(line)
                 self._known[entry["key"]] = entry["result"]
@@ -220,8 +222,9 @@ class _State:
         return result
 
     def record(self, task: Task, result: Mapping[str, Any]) -> None:
+        start, self._ragged = "\n" if self._ragged else "", False
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": _key(task), "result": result}) + "\n")
+            file.write(start + json.dumps({"key": _key(task), "result": result}) + "\n")
 
 
 def _key(task: Task) -> str:

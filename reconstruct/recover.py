@@ -41,7 +41,8 @@ class Options:
 
     `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
     `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
-    classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code inside the file run in oracles.
+    classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
+    inside the file run in oracles.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -97,11 +98,11 @@ class Recovery:
         from reconstruct.runtimes import keras_3
 
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
-            written = os.path.join(folder, "model.keras")
-            keras_3.save(model, written)
-            again = keras_3.load(written, self._custom_objects)
+            written = folder / "model.keras"
+            keras_3.save(model, str(written))
+            again = keras_3.load(str(written), self._custom_objects)
             for inputs, outputs in self._expected:
                 found = compare(keras_3.run(again, inputs), outputs)
                 if not found.within(TOLERANCE):
@@ -110,7 +111,7 @@ class Recovery:
                         path=str(target),
                         hint="this is a defect of reconstruct or Keras; please report it",
                     )
-            os.replace(written, target)
+            written.replace(target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         self.result.output = str(target)
@@ -143,7 +144,9 @@ def recover(
     if input_shape is not None:
         several = any(isinstance(s, list | tuple) or (s is None and len(input_shape) > 1) for s in input_shape)
         shapes = list(input_shape) if several and isinstance(input_shape[0], list | tuple) else [list(input_shape)]
-    options = Options(shapes, None if examples is None else str(examples), custom, custom_objects or {}, backend, trust_code)
+    options = Options(
+        shapes, None if examples is None else str(examples), custom, custom_objects or {}, backend, trust_code
+    )
     own = Pool() if pool is None else None
     try:
         return _recover(str(path), options, own or pool, on_progress or (lambda message: None))  # type: ignore[arg-type]
@@ -162,7 +165,9 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
         recovery.fail(error)
     except Exception as error:  # a config that no Keras writes, or a defect: the next file must not suffer
         unexpected = BuildError(
-            f"unexpected {type(error).__name__}: {error}", path=path, hint="please report this, with the file if you can"
+            f"unexpected {type(error).__name__}: {error}",
+            path=path,
+            hint="please report this, with the file if you can",
         )
         unexpected.__cause__ = error
         recovery.fail(unexpected)
@@ -224,6 +229,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     outputs = [keras_3.run(built.model, p) for p in made]
     verdict = _verify(recovery, artifact, made, outputs, options, pool)
     result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
+    if options.examples is not None:
+        doubt = None  # they are the original's, whatever wrote the file
     result.status = _status(verdict, doubt, result.assumptions)
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
@@ -282,7 +289,12 @@ def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np
 
 
 def _verify(
-    recovery: Recovery, artifact: Artifact, made: list[Arrays], outputs: list[Arrays], options: Options, pool: WorkerPool
+    recovery: Recovery,
+    artifact: Artifact,
+    made: list[Arrays],
+    outputs: list[Arrays],
+    options: Options,
+    pool: WorkerPool,
 ) -> Verdict:
     """Ask the best oracle there is."""
     from reconstruct.runtimes import keras_3

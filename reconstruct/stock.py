@@ -6,7 +6,7 @@ instead stands in `KERAS_1_SLOTS` (Keras 1.2.2, `keras/layers/*.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,10 +129,16 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
         return ()
     if class_name in ("BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization"):
         trained = [Slot(n) for n in _normalization(config)]
-        renorm = ("renorm_mean", "renorm_stddev") if config.get("renorm") else ()
+        renorm = ("moving_stddev", "renorm_mean", "renorm_stddev") if config.get("renorm") else ()
         return (*trained, *(Slot(n, False) for n in ("moving_mean", "moving_variance", *renorm)))
     if class_name == "Normalization":
+        if config.get("mean") is not None:  # given, not learnt, as in EfficientNetV2 and ConvNeXt
+            return ()
         return tuple(Slot(n, False) for n in ("mean", "variance", "count"))
+    if class_name == "LayerScale" and "projection_dim" in config:  # applications/convnext.py
+        return (Slot("gamma"),)
+    if class_name == "StochasticDepth" and "drop_path_rate" in config:
+        return ()
     names_of = {
         "Embedding": lambda c: ["embeddings"],
         "PReLU": lambda c: ["alpha"],
@@ -159,12 +165,12 @@ def _gates(*gates: str) -> list[str]:
     return [f"{kind}_{gate}" for gate in gates for kind in ("W", "U", "b")]
 
 
-KERAS_1_SLOTS: dict[str, list[str]] = {
+KERAS_1_SLOTS: dict[str, Sequence[str]] = {
     **dict.fromkeys(
         "Dense TimeDistributedDense MaxoutDense Convolution1D Convolution2D Convolution3D Deconvolution2D "
         "AtrousConvolution1D AtrousConvolution2D AtrousConv1D AtrousConv2D Conv1D Conv2D Conv3D Deconv2D "
         "LocallyConnected1D LocallyConnected2D".split(),
-        ["W", "b"],
+        ("W", "b"),
     ),
     "Highway": ["W", "W_carry", "b", "b_carry"],
     "SeparableConvolution2D": ["depthwise_kernel", "pointwise_kernel", "b"],

@@ -166,6 +166,7 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
         "custom": ["a.py", "b"],
         "input_shape": [[28, 28, 1], [None, 3]],
         "examples": Path("e.npz"),
+        "backend": None,
         "trust_code": True,
     }
 
@@ -267,7 +268,7 @@ def test_names_from_a_file_cannot_control_the_terminal(tmp_path: Path, recovers:
     change = Change("rule", EVIL, "neutral", EVIL)
     tried = ({"oracle": EVIL, "outcome": EVIL},)
     evil = result_with("unverified", findings=(finding,), changes=(change,), writer=Writer(EVIL, EVIL))
-    evil.verification = reports.Verification(tried=tried, first_difference=EVIL)
+    evil.verification = reports.Verification(tried=tried)
     evil.tensors = reports.Tensors(1, 0, (EVIL,))
     recovers(evil)
     text = run("recover", MODEL, "-o", tmp_path / "out.keras").output

@@ -1,11 +1,19 @@
-"""Custom objects that the user names: a decorator, and Python files or modules given with `--custom`."""
+"""Custom objects: the decorator `register`, files or modules given with `--custom`, and packages that announce theirs.
+
+A package announces classes in its metadata, by the name that files call them by:
+
+    [project.entry-points."reconstruct.custom_objects"]
+    STFT = "kapre.time_frequency:STFT"
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +21,7 @@ from typing import Any, TypeVar
 
 from reconstruct.errors import ReadError
 
+ENTRY_POINTS = "reconstruct.custom_objects"
 T = TypeVar("T")
 REGISTRY: dict[str, Any] = {}
 
@@ -45,7 +54,18 @@ def load(sources: Sequence[str]) -> dict[str, Any]:
         if isinstance(own, dict):
             found.update(own)
         found.update({k: v for k, v in vars(module).items() if callable(v) and not k.startswith("_")})
-    return {**REGISTRY, **found}
+    return {**_announced(), **REGISTRY, **found}
+
+
+def _announced() -> dict[str, Any]:
+    """What installed packages announce; one that cannot be imported is left out, as if it were not installed."""
+    found = {}
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            found[entry.name] = entry.load()
+        except Exception as error:
+            warnings.warn(f"{entry.value} of {ENTRY_POINTS} cannot be imported: {error}", stacklevel=2)
+    return found
 
 
 def _import(source: str) -> ModuleType:

@@ -93,9 +93,7 @@ def read(path: Path) -> Artifact:
         groups = legacy_groups(source, group) if isinstance(group, h5py.Group) else {}
         model, findings = legacy_weights.attach(model, groups, writer)
         tensors = tuple(t for group in groups.values() for t in group)
-        return Artifact(
-            str(path), "h5-model", writer, model, writer, tensors, _training(source, root), tuple(findings)
-        )
+        return Artifact(str(path), "h5-model", writer, model, writer, tensors, _training(source, root), tuple(findings))
     if "layer_names" in root.attrs or "layer_names0" in root.attrs or "nb_layers" in root.attrs:
         groups = legacy_groups(source, root)
         tensors = tuple(t for group in groups.values() for t in group)

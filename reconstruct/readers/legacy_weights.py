@@ -24,9 +24,7 @@ class Variable:
     name: str
 
 
-def attach(
-    model: Layer, groups: Mapping[str, Sequence[Tensor]], writer: Writer
-) -> tuple[Layer, list[Finding]]:
+def attach(model: Layer, groups: Mapping[str, Sequence[Tensor]], writer: Writer) -> tuple[Layer, list[Finding]]:
     """The model with each tensor at its layer; what belongs nowhere becomes a finding."""
     findings: list[Finding] = []
     assert model.graph is not None
@@ -48,9 +46,7 @@ def attach(
     return _rebuilt(model, (), filled), findings
 
 
-def _layers_of_groups(
-    model: Layer, groups: Mapping[str, Sequence[Tensor]]
-) -> dict[str, tuple[Layer, tuple[str, ...]]]:
+def _layers_of_groups(model: Layer, groups: Mapping[str, Sequence[Tensor]]) -> dict[str, tuple[Layer, tuple[str, ...]]]:
     """The layer that each group belongs to, with its path: by name, else in order among those with weights.
 
     Keras 1 wrote the layers of a nested Sequential as groups of their own (`flattened_layers`, Keras 1.2.2,
@@ -111,9 +107,7 @@ def variables(
     return [v for v, t in places if t], [v for v, t in places if not t]
 
 
-def _attach_group(
-    layer: Layer, tensors: list[Tensor], writer: Writer, findings: list[Finding]
-) -> Layer:
+def _attach_group(layer: Layer, tensors: list[Tensor], writer: Writer, findings: list[Finding]) -> Layer:
     if not tensors:
         return layer
     expected = _expected(layer, tensors, writer)
@@ -194,9 +188,7 @@ def _attach_unknown(layer: Layer, tensors: list[Tensor]) -> Layer:
     return layer.replace(weights=weights)
 
 
-def _with_tensors(
-    layer: Layer, path: tuple[str, ...], filled: Mapping[tuple[str, ...], dict[str, Tensor]]
-) -> Layer:
+def _with_tensors(layer: Layer, path: tuple[str, ...], filled: Mapping[tuple[str, ...], dict[str, Tensor]]) -> Layer:
     layer = layer.replace(weights=filled.get(path, {}) or layer.weights)
     return layer.map_parts(lambda key, part: _with_tensors(part, (*path, key), filled))
 

@@ -14,6 +14,11 @@ from reconstruct.naming import snake_case
 # Fields of a config that hold a layer (tf_keras and Keras 3: wrappers, RNN, Bidirectional).
 _CHILD_FIELDS = ("layer", "forward_layer", "backward_layer", "cell")
 _EDITED = "the config is damaged, or was edited by hand; Keras writes no such thing"
+# Operations of Keras 3 with a field `dtype`, as layers have (Keras 3.15, ops/numpy.py, ops/core.py, ops/nn.py).
+_TYPED_OPERATIONS = frozenset(
+    "Arange Array View Cumprod Cumsum EmptyLike Full FullLike Geomspace Linspace Logspace Nancumsum Nancumprod "
+    "OnesLike ZerosLike Prod Cast SaturateCast ConvertToTensor OneHot MultiHot".split()
+)
 _WRAPPED_LISTS = {"StackedRNNCells": "cells", "Merge": "layers"}
 
 
@@ -48,8 +53,10 @@ def parse_layer(spec: Any, path: str) -> Layer:
     class_name = spec["class_name"].split(">")[-1]
     config = spec.get("config")
     package = spec.get("registered_name") or (spec["class_name"] if ">" in spec["class_name"] else None)
-    if package in (None, class_name) and isinstance(spec.get("module"), str) and (
-        spec["module"].startswith("keras.src.ops") or not spec["module"].startswith(("keras", "tf_keras"))
+    if (
+        package in (None, class_name)
+        and isinstance(spec.get("module"), str)
+        and (spec["module"].startswith("keras.src.ops") or not spec["module"].startswith(("keras", "tf_keras")))
     ):
         package = spec["module"]
     if isinstance(config, list):  # Sequential before Keras 2.2.3: the config is the list of layers
@@ -121,7 +128,7 @@ def _parse_functional(config: Mapping[str, Any], path: str) -> Graph:
         if not isinstance(nodes, list):
             raise ConfigError(f"inbound_nodes of {layer.name} are {_brief(nodes)}", path=layer.path)
         calls = tuple(_parse_node(node, names, layer.path) for node in nodes)
-        is_layer = layer.config.keys() & {"dtype", "trainable"} and layer.class_name not in _OPERATIONS_WITH_DTYPE
+        is_layer = layer.config.keys() & {"dtype", "trainable"} and layer.class_name not in _TYPED_OPERATIONS
         if keras_3 and "module" not in spec and calls and not is_layer:
             # In HDF5, Keras 3 writes operations like layers, without their module; layers have more fields
             layer = layer.replace(package="keras.src.ops")

@@ -57,6 +57,8 @@ def hard_sigmoid_gates(layer: Layer) -> Layer:
         )
     by_gate = layer.config.get("recurrent_activation") == "hard_sigmoid"
     gates = tuple(by_gate if gate else candidate for gate in _GATES[layer.class_name])
+    if not any(gates):
+        return layer
     return layer.replace(weights={k: _scale_gates(t, gates) for k, t in layer.weights.items()})
 
 

@@ -1,4 +1,4 @@
-"""One layer of an old file as several of Keras 3: a small model under the old name, so that nothing around it changes."""
+"""One layer of an old file as several of Keras 3, so that nothing around it changes."""
 
 from __future__ import annotations
 

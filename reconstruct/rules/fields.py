@@ -32,7 +32,6 @@ FIELDS = (
     Field("*", "input_dtype", "Keras 1 and 2.0 wrote the input's dtype beside the layer's"),
     Field("*", "autocast", "its default, True, follows the dtype policy", only=(True, None)),
     Field(_RNN, "implementation", "it chose between equal computations (Keras 2 to tf.keras 2.15)"),
-    Field(_RNN, "zero_output_for_mask", "its default, False", only=(False, None)),
     Field("LSTM GRU SimpleRNN", "unit_forget_bias_initializer", "only an initial value"),
     Field(_RNN, "time_major", "its default, False; True is transposed by a rule of its own", only=(False, None)),
     Field("StackedRNNCells", "reverse_state_order", "its default, False (tf.keras 1.12)", only=(False, None)),
@@ -68,15 +67,21 @@ FIELDS = (
     Field("SpatialDropout1D SpatialDropout2D SpatialDropout3D", "noise_shape", "fixed by the class"),
     Field("SpatialDropout1D", "data_format", "one dimension has one format"),
     Field("LeakyReLU", "alpha", "Keras 3 calls it negative_slope", to="negative_slope", effect="preserving"),
-    Field("RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomCrop RandomBrightness "
-          "RandomHeight RandomWidth", "rng_type", "how random numbers were drawn (tf.keras 2.9)"),
+    Field(
+        "RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomCrop RandomBrightness "
+        "RandomHeight RandomWidth",
+        "rng_type",
+        "how random numbers were drawn (tf.keras 2.9)",
+    ),
     Field("Resizing CenterCrop Rescaling RandomFlip", "vectorize", "how a batch was mapped"),
     Field(
         "SpatialDropout1D SpatialDropout2D SpatialDropout3D Discretization",
         "trainable",
         "a layer without weights, whose class takes none in Keras 3",
     ),
-    Field("MultiHeadAttention Softmax", "softmax_robust_masking", "its default, False (tf_keras 2.17)", only=(False, None)),
+    Field(
+        "MultiHeadAttention Softmax", "softmax_robust_masking", "its default, False (tf_keras 2.17)", only=(False, None)
+    ),
     Field("InputLayer", "ragged", "its default, False", only=(False, None)),
     Field("InputLayer", "type_spec", "the shape and dtype say it", only=(None,)),
     Field("InputLayer", "optional", "its default, False", only=(False, None)),

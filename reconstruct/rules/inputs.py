@@ -90,4 +90,3 @@ def with_input_shapes(model: Layer, shapes: Sequence[Sequence[int | None] | None
         for n in graph.layers
     )
     return model.replace(graph=Graph(layers, graph.inputs, graph.outputs))
-

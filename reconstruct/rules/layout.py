@@ -45,7 +45,7 @@ def theano_doubt(artifact: Artifact) -> Finding | None:
         "model",
         "the names of the tensors look as if Keras 1 on Theano wrote them, which stores convolution kernels flipped; "
         "the file does not say so, and they were not flipped, as Keras 1 on TensorFlow does not",
-        hint="if it was trained on Theano, recover it with --backend theano; examples (--examples) prove which is right",
+        hint="if it was trained on Theano, recover it with --backend theano; --examples prove which is right",
     )
 
 
@@ -65,7 +65,7 @@ _SPATIAL = {
 
 @rule(layers=_SPATIAL, writers=before_keras_3)
 def channels_last_convolution(layer: Layer) -> Layer:
-    """Keras 3 on TensorFlow computes channels-first convolutions on GPUs only: the data is permuted around the layer."""
+    """Keras 3 on TensorFlow has channels-first convolutions on GPUs only: the data is permuted around the layer."""
     if layer.config.get("data_format") != "channels_first":
         return layer
     n = _SPATIAL[layer.class_name]

@@ -39,13 +39,15 @@ _PASS = (
 class _Flow:
     """The masks in one model: as Keras 3 hands them on, or as the Keras that wrote the file did.
 
-    `inner` says whether TimeDistributed asks the layer inside; `held` are the Bidirectional layers to be taken apart.
+    `inner` says whether TimeDistributed asks the layer inside, `branches` whether models can be those of a Merge.
+    `lost` are the layers that will be replaced by operations, which hand on no mask.
     """
 
     graph: Graph
     keras_3: bool
     inner: bool = False
-    held: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+    branches: bool = False
     given: dict[str, Mask | None] = field(default_factory=dict)
     _known: dict[Ref, Mask | None] = field(default_factory=dict)
 
@@ -69,18 +71,20 @@ class _Flow:
             masks = [self.of(r) for r in given]
             if self.keras_3:  # computed by operations whose automatic names can be those of layers in the file
                 return ("keras_3", ref) if any(masks) else None
-            if layer.config.get("axis", -1) == 1:
+            if layer.config.get("axis", -1) in (1, -2):
                 return ("cat", tuple(masks)) if all(masks) else None
             return self._merged(masks)
         return self._of_one(layer, ref, given[0])
 
     def _of_one(self, layer: Layer, ref: Ref, given: Ref) -> Mask | None:
+        if layer.name in self.lost:
+            return None
         if layer.class_name in ("Embedding", "Masking"):
             return _own_mask(layer, given)
         if layer.class_name in _SEQUENCES:
             each = layer.children.get("forward_layer", layer)
-            lost = self.keras_3 and (layer.name in self.held or "initial_state" in layer.calls[ref.call].kwargs)
-            return None if lost or ref.output or not each.config.get("return_sequences") else self.of(given)
+            unseen = self.keras_3 and "initial_state" in layer.calls[ref.call].kwargs
+            return None if unseen or ref.output or not each.config.get("return_sequences") else self.of(given)
         if layer.class_name == "TimeDistributed":
             return self._of_time_distributed(layer.children["layer"], given)
         if layer.graph is not None:
@@ -100,21 +104,30 @@ class _Flow:
         own = _own_mask(layer, given)
         if own is not None:
             return "steps", own
-        ends = layer.class_name in _SEQUENCES and not layer.children.get("forward_layer", layer).config.get(
-            "return_sequences"
-        )
-        return ("any", mask[1]) if ends and mask and mask[0] == "steps" else mask
+        return ("any", mask[1]) if mask and mask[0] == "steps" and _gives_last(layer) else mask
 
     def _of_model(self, layer: Layer, ref: Ref, given: Ref) -> Mask | None:
-        """The mask that comes out of a nested model with one input, if it is computed from what goes in."""
+        """The mask that comes out of a nested model with one input, if it is computed from what goes in.
+
+        None comes out of a Sequential that was given to a Merge (Keras 1.2.2, models.py: `output_masks=[None]`);
+        `merge_of_models` has made an input of its own for it.
+        """
+        if self.branches and given.layer == f"{layer.name}_input" and not layer.name.endswith("_branch"):
+            return None
         inside = as_functional(layer).graph
         if inside is None or inside.sequential or len(entries := refs_in(inside.inputs)) != 1:
             return None
         outputs = refs_in(inside.outputs)
-        flow = _Flow(inside, False, self.inner, given={entries[0].layer: self.of(given)})
+        flow = _Flow(inside, False, self.inner, branches=self.branches, given={entries[0].layer: self.of(given)})
         mask = flow.of(outputs[ref.output]) if ref.output < len(outputs) else None
         moved = _moved(mask, {entries[0]: given})
         return moved if all(r.layer in {n.name for n in self.graph.layers} for r in refs_in(moved or ())) else None
+
+
+def _gives_last(layer: Layer) -> bool:
+    """Whether a recurrent layer gives its last output only, and so no mask."""
+    each = layer.children.get("forward_layer", layer)
+    return layer.class_name in _SEQUENCES and not each.config.get("return_sequences")
 
 
 def _own_mask(layer: Layer, given: Ref) -> Mask | None:
@@ -180,18 +193,23 @@ def _with_masks(layer: Layer, holds: bool, inner: bool) -> Layer:
     graph = model.graph
     if graph is None or graph.sequential or not any(_own_mask(n, Ref("")) for n in model.walk()):
         return layer
-    old = _Flow(graph, False, inner)
+    old = _Flow(graph, False, inner, branches=holds)
     held = frozenset(n.name for n in graph.layers if holds and _is_held(n, old))
-    new = _Flow(graph, True, held=held)
+    plain = frozenset(n.name for n in graph.layers if holds and _is_masked_softmax(n, old))
+    ends = frozenset(n.name for n in graph.layers if _ends_steps(n, old))
+    new = _Flow(graph, True, lost=held | plain | ends)
     layers: list[Layer] = []
     masks: dict[Mask, Ref] = {}
     states: dict[tuple[str, int], tuple[str, int]] = {}
     for part in graph.layers:
-        if holds and part.class_name == "Softmax" and len(part.calls) == 1 and old.of(refs_in(part.calls[0].args)[0]):
+        if part.name in plain:
             part = op(part.name, "softmax", *part.calls[0].args, axis=part.config.get("axis", -1))
         elif _uses_mask(part):
             part = part.replace(calls=tuple(_masked(c, part.name, old, new, layers, masks) for c in part.calls))
-        layers += _taken_apart(part, states) if part.name in held else [part]
+        if part.name in ends:
+            layers += _without_mask(part)
+        else:
+            layers += _taken_apart(part, states) if part.name in held else [part]
     if layers == list(graph.layers):
         return layer
 
@@ -203,6 +221,25 @@ def _with_masks(layer: Layer, holds: bool, inner: bool) -> Layer:
         n.replace(path=n.path or f"{model.path}/{n.name}", calls=tuple(c.map(ref) for c in n.calls)) for n in layers
     )
     return model.replace(graph=Graph(placed, graph.inputs, map_refs(graph.outputs, ref)))
+
+
+def _ends_steps(layer: Layer, old: _Flow) -> bool:
+    """Whether TimeDistributed gets a mask of the steps inside, which Keras 3 would hand on with an axis too many."""
+    if layer.class_name != "TimeDistributed" or len(layer.calls) != 1 or not _gives_last(layer.children["layer"]):
+        return False
+    mask = old.of(refs_in(layer.calls[0].args)[0])
+    return mask is not None and mask[0] == "steps"
+
+
+def _without_mask(layer: Layer) -> list[Layer]:
+    """The layer and, under its name, a copy of its output: operations hand on no mask."""
+    inside = layer.having(name=f"{layer.name}_masked").replace(name=f"{layer.name}_masked")
+    return [inside, op(layer.name, "copy", Ref(inside.name)).replace(path=layer.path)]
+
+
+def _is_masked_softmax(layer: Layer, old: _Flow) -> bool:
+    """Whether Keras 3 would apply a mask to this softmax, as no Keras before `tf.keras` 2.4 does."""
+    return layer.class_name == "Softmax" and len(layer.calls) == 1 and bool(old.of(refs_in(layer.calls[0].args)[0]))
 
 
 def _is_held(layer: Layer, old: _Flow) -> bool:

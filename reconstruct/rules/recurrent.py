@@ -30,7 +30,9 @@ def cudnn_to_plain(layer: Layer) -> Layer:
         bias = weights["bias"]
         half = bias.size // 2
         weights["bias"] = (
-            bias.map(lambda b: b[:half] + b[half:], (half,)) if gates == 4 else bias.map(lambda b: b.reshape(2, half), (2, half))
+            bias.map(lambda b: b[:half] + b[half:], (half,))
+            if gates == 4
+            else bias.map(lambda b: b.reshape(2, half), (2, half))
         )
     new: dict[str, Any] = {"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True}
     if gates == 3:
@@ -67,12 +69,23 @@ def initial_state_argument(layer: Layer) -> Layer:
 
 
 def _with_state(each: Call) -> Call:
+    if each.kwargs.get("constants", 0) is None:  # tf.keras wrote this default of Bidirectional's call
+        each = Call(each.args, {k: v for k, v in each.kwargs.items() if k != "constants"})
     first = each.args[0] if each.args else None
     if isinstance(first, list) and len(first) > 1:
         return Call((first[0], *each.args[1:]), {**each.kwargs, "initial_state": list(first[1:])})
     if isinstance(first, list) and len(first) == 1:
         return Call((first[0], *each.args[1:]), each.kwargs)
     return each
+
+
+@rule(layers=("RNN",))
+def stack_of_one_cell(layer: Layer) -> Layer:
+    """Keras 3.15.1 cannot mask a stack of one cell (backend/tensorflow/rnn.py, `pack_sequence_as`): the cell alone."""
+    stack = layer.children.get("cell")
+    if stack is None or stack.class_name != "StackedRNNCells" or len(stack.children) != 1:
+        return layer
+    return layer.replace(children={"cell": next(iter(stack.children.values()))})
 
 
 @rule(layers=("LSTM", "GRU", "SimpleRNN", "RNN"), writers=before_keras_3)
@@ -109,7 +122,7 @@ RULES = (
     gru_reset_before,
     recurrent_activation_default,
     initial_state_argument,
+    stack_of_one_cell,
     time_major_in_both_directions,
     time_major,
 )
-

@@ -9,7 +9,7 @@ import numpy as np
 from reconstruct.artifact import MODEL_CLASSES, Finding, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Noted, before_keras_3, multi_backend, rule
-from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
+from reconstruct.rules.expansion import INPUT, call, chain, op, stock, subgraph
 
 _RENAMED = {
     "SyncBatchNormalization": "BatchNormalization",
@@ -62,6 +62,79 @@ def class_names(layer: Layer) -> Layer:
 def training_only_layers(layer: Layer) -> Layer:
     """RandomHeight and RandomWidth, which Keras 3 does not have, change nothing in inference."""
     return stock("Identity", layer.name).replace(calls=layer.calls, path=layer.path)
+
+
+@rule(layers=("RandomCrop",), writers=before_keras_3)
+def random_crop(layer: Layer) -> Noted:
+    """RandomCrop of tf.keras cuts out the centre and resizes it in inference, Keras 3.15.1 does nothing: Resizing does.
+
+    tf_keras 2.21, layers/preprocessing/image_preprocessing.py, `RandomCrop.call`, calls `smart_resize`.
+    """
+    config = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype", "height", "width")}
+    resized = layer.replace(class_name="Resizing", config={**config, "crop_to_aspect_ratio": True})
+    message = f"{layer.name} cropped at random in training; it now does in training what it did in inference"
+    return Noted(resized, (Finding("augmentation_dropped", "info", layer.path, message),))
+
+
+@rule(layers=("Resizing", "UpSampling2D"), writers=before_keras_3)
+def interpolation_methods(layer: Layer) -> Layer:
+    """Keras 3 interpolates by six methods; tf.keras had `gaussian` and `mitchellcubic` as well."""
+    method = layer.config.get("interpolation")
+    if method in ("gaussian", "mitchellcubic"):
+        raise NotEquivalent(f"{layer.class_name} interpolates by {method!r}, which Keras 3 cannot")
+    return layer
+
+
+@rule(layers=("SeparableConv1D",), writers=before_keras_3)
+def causal_separable_convolution(layer: Layer) -> Layer:
+    """SeparableConv1D of Keras 3 knows no causal padding: zeros are put before the sequence by a layer of its own."""
+    if layer.config.get("padding") != "causal":
+        return layer
+    size = _tuple(layer.config["kernel_size"], 1)[0]
+    before = _tuple(layer.config.get("dilation_rate", 1), 1)[0] * (size - 1)
+    config = {"padding": [before, 0], "data_format": layer.config.get("data_format", "channels_last")}
+    return chain(layer, stock("ZeroPadding1D", "causal", config), layer.having(padding="valid"))
+
+
+@rule(layers=("BatchNormalization",), writers=before_keras_3)
+def renormalization_weights(layer: Layer) -> Layer | Noted:
+    """Keras 3 has no batch renormalization (tf.keras), whose three further variables count in training only."""
+    kept = {k: t for k, t in layer.weights.items() if k not in _RENORM}
+    if not layer.config.get("renorm") or len(kept) == len(layer.weights):
+        return layer
+    message = f"{layer.name} was trained with batch renormalization, which Keras 3 does not have; outputs are the same"
+    return Noted(layer.replace(weights=kept), (Finding("renormalization_dropped", "info", layer.path, message),))
+
+
+_RENORM = ("moving_stddev", "renorm_mean", "renorm_stddev")
+
+
+@rule(layers=("LayerScale",))
+def layer_scale(layer: Layer) -> Layer:
+    """LayerScale of ConvNeXt (applications/convnext.py) is not public: a DepthwiseConv2D of size 1 does the same."""
+    if "projection_dim" not in layer.config:
+        return layer
+    size = int(layer.config["projection_dim"])
+    config = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype")}
+    config |= {"kernel_size": 1, "use_bias": False, "data_format": "channels_last"}
+    kernels = [t.map(_as_kernel, (1, 1, size, 1)) for t in layer.weights.values()]
+    weights = dict(zip(("depthwise_kernel",), kernels, strict=False))
+    return layer.replace(class_name="DepthwiseConv2D", package=None, config=config, weights=weights)
+
+
+def _as_kernel(gamma: np.ndarray) -> np.ndarray:
+    return gamma.reshape(1, 1, -1, 1)
+
+
+@rule(layers=("StochasticDepth",))
+def stochastic_depth(layer: Layer) -> Layer:
+    """Keras has the StochasticDepth of ConvNeXt in no public place (applications/convnext.py); Dropout of whole
+    samples is the same."""
+    if "drop_path_rate" not in layer.config:
+        return layer
+    config = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype")}
+    config |= {"rate": layer.config["drop_path_rate"], "noise_shape": [None, 1, 1, 1]}
+    return layer.replace(class_name="Dropout", package=None, config=config)
 
 
 @rule(layers=("ThresholdedReLU",), writers=before_keras_3)
@@ -124,7 +197,9 @@ def locally_connected(layer: Layer) -> Layer:
         at = Ref("channels_last")
     if rank == 1:  # patches are taken of images only: a sequence is an image of width 1
         nodes.append(op("as_image", "expand_dims", at, axis=2))
-        nodes.append(op("patches_of_image", "image.extract_patches", Ref("as_image"), [*size, 1], strides=[*strides, 1]))
+        nodes.append(
+            op("patches_of_image", "image.extract_patches", Ref("as_image"), [*size, 1], strides=[*strides, 1])
+        )
         nodes.append(op("patches", "squeeze", Ref("patches_of_image"), axis=2))
     else:
         nodes.append(op("patches", "image.extract_patches", at, list(size), strides=list(strides)))
@@ -174,7 +249,7 @@ def _locally_connected_dense(
 def _connected(
     where_in: Sequence[int], where_out: Sequence[int], size: Sequence[int], strides: Sequence[int], padding: str
 ) -> np.ndarray:
-    """Booleans (…in, …out): whether a convolution of this size connects the places (utils/conv_utils.py, conv_kernel_mask)."""
+    """Booleans (…in, …out): whether a convolution of this size connects the places (utils/conv_utils.py)."""
     mask: np.ndarray = np.ones((), bool)
     for n, m, k, s in zip(where_in, where_out, size, strides, strict=True):
         left = k // 2 if padding == "same" else 0
@@ -238,7 +313,7 @@ def _places(layer: Layer, kernel: Tensor, rank: int) -> tuple[int, ...]:
         return layer.weights["bias"].shape[:rank]
     if rank == 1:
         return (kernel.shape[0],)
-    side = int(round(kernel.shape[0] ** 0.5))
+    side = round(kernel.shape[0] ** 0.5)
     if side * side != kernel.shape[0]:
         raise NotEquivalent(f"{layer.name} has {kernel.shape[0]} places in an unknown number of rows and columns")
     return (side, side)
@@ -277,4 +352,15 @@ def bilinear_upsampling_of_keras_2(layer: Layer) -> Layer:
     )
 
 
-RULES = (training_only_layers, thresholded_relu, locally_connected, bilinear_upsampling_of_keras_2)
+RULES = (
+    training_only_layers,
+    random_crop,
+    interpolation_methods,
+    causal_separable_convolution,
+    renormalization_weights,
+    layer_scale,
+    stochastic_depth,
+    thresholded_relu,
+    locally_connected,
+    bilinear_upsampling_of_keras_2,
+)

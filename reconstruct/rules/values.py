@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconstruct.artifact import Layer
+from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import before_keras_3, rule
 from reconstruct.rules.expansion import rename
 
@@ -104,6 +105,10 @@ def single_axis(layer: Layer) -> Layer:
         axis = axis.get("items") or list(axis.values())
     if layer.class_name == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
         return layer.having(axis=axis[0])
+    if layer.class_name == "BatchNormalization" and isinstance(axis, list):
+        raise NotEquivalent(
+            f"{layer.name} normalises each place of the axes {axis} by itself, Keras 3 those of one axis"
+        )
     return layer
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,9 +124,8 @@ class _Builder:
         return model
 
     def _configure(self, model: Any, layer: Layer) -> None:
-        # Only the flag itself: setting it on a model would set it on every layer, and each has its own.
         if layer.config.get("trainable") is False:
-            model._trainable = False
+            model.trainable = False  # and with it every layer inside, as a frozen model of Keras 1 and 2 trains none
 
     def _input(self, layer: Layer, like: Any) -> Any:
         shape = layer.config.get("batch_shape")
@@ -164,7 +163,7 @@ class _Builder:
         if layer.is_model:
             return self.model(layer, inputs)
         cls = self._class_of(layer)
-        config = {k: v for k, v in layer.config.items()}
+        config = dict(layer.config)
         config["name"] = layer.name or None
         if "dtype" in config:
             config["dtype"] = _dtype_name(config["dtype"])
@@ -205,7 +204,7 @@ class _Builder:
                         f"missing_{kind}",
                         "info",
                         layer.path,
-                        f"the {kind} {what!r} of {layer.name} cannot be had and was left out; outputs do not depend on it",
+                        f"the {kind} {what!r} of {layer.name} cannot be had and was left out; no output depends on it",
                     )
                 )
         return kept
@@ -236,7 +235,7 @@ class _Builder:
             config = self._known_fields(cls, layer, config)
             both = cls(parts["forward_layer"], backward_layer=parts["backward_layer"], **config)
             # Bidirectional makes copies of its layers (Keras 3, layers/rnn/bidirectional.py)
-            copies = {id(parts[key]): getattr(both, key) for key in parts}
+            copies = {id(a): b for key in parts for a, b in _paired(parts[key], getattr(both, key))}
             self._made = [(la, copies.get(id(instance), instance)) for la, instance in self._made]
             return both
         config = self._known_fields(cls, layer, config)
@@ -334,7 +333,8 @@ class _Builder:
             instance.finalize_state()
         if len(layer.weights) != len(instance.weights):
             raise BuildError(
-                f"{layer.class_name} {layer.name!r} has {len(instance.weights)} variables, the file has {len(layer.weights)}",
+                f"{layer.class_name} {layer.name!r} has {len(instance.weights)} variables, "
+                f"the file has {len(layer.weights)}",
                 path=layer.path,
             )
 
@@ -359,12 +359,23 @@ def _operation(layer: Layer) -> Any:
 
 def _operation_class(layer: Layer) -> Any:
     """The operation of Keras 3 (`GetItem`, `Add`, …) that a call of `keras.ops` was saved as."""
-    modules = [layer.package] if layer.package != "keras.src.ops" else [f"keras.src.ops.{m}" for m in _OPERATION_MODULES]
+    modules = (
+        [layer.package] if layer.package != "keras.src.ops" else [f"keras.src.ops.{m}" for m in _OPERATION_MODULES]
+    )
     for name in modules:
         operation = getattr(importlib.import_module(str(name)), layer.class_name, None)
         if inspect.isclass(operation) and issubclass(operation, keras.Operation):
             return operation
     raise UnknownLayer(f"Keras has no operation {layer.class_name!r}", path=layer.path)
+
+
+def _paired(layer: Any, copy: Any) -> Iterator[tuple[Any, Any]]:
+    """A recurrent layer and its copy, and the cells in them."""
+    yield layer, copy
+    if getattr(layer, "cell", None) is not None:
+        yield from _paired(layer.cell, copy.cell)
+    for one, other in zip(getattr(layer, "cells", ()), getattr(copy, "cells", ()), strict=True):
+        yield from _paired(one, other)
 
 
 def _is_foreign(package: str | None) -> bool:

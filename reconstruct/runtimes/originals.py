@@ -303,7 +303,7 @@ class Eager:
         return self.keras.models.load_model(str(path), custom_objects=self._names(custom), compile=False, **options)
 
     def _names(self, custom: dict[str, Any]) -> dict[str, Any]:
-        return {**_cpu_forms(self.keras), **custom} if self.legacy else custom
+        return {**(_cpu_forms(self.keras) if self.legacy else _operations(self.keras)), **custom}
 
     def describe(self, model: Any) -> dict[str, Any]:
         tensors = self._inputs(model)
@@ -395,9 +395,23 @@ def _find_groups_written_on_windows() -> None:
 
 
 def _answer_to_engine() -> None:
-    """Keras 2.12 wrote `keras.engine.functional` into configs; since 2.13 that module is `keras.src.engine.functional`."""
+    """Keras 2.12 wrote `keras.engine.functional` into configs; since 2.13 it is `keras.src.engine.functional`."""
     for name in ("functional", "sequential", "training"):
         sys.modules[f"tf_keras.engine.{name}"] = importlib.import_module(f"tf_keras.src.engine.{name}")
+
+
+def _operations(keras: Any) -> dict[str, Any]:
+    """The operations of Keras 3, which its HDF5 files name like layers, and its own loader then does not find.
+
+    Not those whose name a layer has too: it computes the same.
+    """
+    found = {}
+    for name in ("core", "image", "linalg", "math", "nn", "numpy"):
+        for value in vars(importlib.import_module(f"keras.src.ops.{name}")).values():
+            is_operation = isinstance(value, type) and issubclass(value, keras.Operation)
+            if is_operation and not hasattr(keras.layers, value.__name__):
+                found[value.__name__] = value
+    return found
 
 
 def _cpu_forms(keras: Any) -> dict[str, Any]:

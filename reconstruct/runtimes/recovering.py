@@ -36,6 +36,7 @@ def _one(request: dict[str, Any], pool: WorkerPool) -> dict[str, Any]:
         input_shape=hint.get("input_shape"),
         examples=hint.get("examples"),
         custom=hint.get("custom", ()),
+        backend=hint.get("backend"),
         pool=pool,
     )
     return write(recovery, request["output"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from reconstruct.errors import ReadError
@@ -10,7 +12,7 @@ from reconstruct.errors import ReadError
 def read_examples(path: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Inputs and outputs. Raises `ReadError` where the file is no such thing; pickled arrays are refused."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             xs, ys = ([stored[f"{k}{i}"] for i in range(len(stored.files)) if f"{k}{i}" in stored.files] for k in "xy")
     except Exception as error:
         raise ReadError(f"{path} is no .npz of examples: {error}", path=path) from error

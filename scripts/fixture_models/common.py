@@ -153,6 +153,14 @@ def padded_tokens(steps: int, vocabulary: int) -> Callable[[np.random.Generator]
     return inputs
 
 
+def padded_words_and_characters(rng: np.random.Generator) -> Arrays:
+    """Words (3, 6) of 20 and, for each, characters (3, 6, 4) of 10, padded at the end and within."""
+    words, characters = rng.integers(1, 20, (3, 6)), rng.integers(1, 10, (3, 6, 4))
+    words[0, 2], words[1, -2:], words[2, :3] = 0, 0, 0
+    characters[:, :, -1], characters[1, -2:], characters[2, :3] = 0, 0, 0
+    return [words.astype(np.float32), characters.astype(np.float32)]
+
+
 def train(model: Any, **compile_options: Any) -> Any:
     """Compile the model and take two steps, so that the optimizer has state; returns the model."""
     model.compile(**compile_options)

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import keras
 import keras.layers as L
+import numpy as np
 from keras.models import Model, Sequential
 
 from fixture_models.common import Catalogue, edit_attributes, padded, padded_tokens, train
@@ -394,6 +395,18 @@ def masking() -> Any:
     return sequential(
         L.Masking(0.0, input_shape=(7, 4)), L.LSTM(5, return_sequences=True), L.TimeDistributed(L.Dense(4)), L.GRU(3)
     )
+
+
+def _tokens_of_two(rng: np.random.Generator) -> list[np.ndarray]:
+    return padded_tokens(8, 20)(rng) + padded_tokens(8, 20)(rng)
+
+
+@fixture("Merge", "Bidirectional", "mask_zero", "mask", inputs=_tokens_of_two)
+def masked_branches() -> Any:
+    both = L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode="sum")
+    left = sequential(L.Embedding(20, 4, mask_zero=True, input_length=8), both)
+    right = sequential(L.Embedding(20, 3, input_length=8))
+    return sequential(L.Merge([left, right], mode="concat"), L.LSTM(3))
 
 
 @fixture("Embedding", "mask_zero", "LSTM", "mask", inputs=padded_tokens(8, 20))

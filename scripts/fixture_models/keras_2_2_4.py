@@ -15,7 +15,7 @@ from keras.engine import saving
 from keras.layers import cudnn_recurrent
 from keras.models import Model, Sequential
 
-from fixture_models.common import Catalogue, edit_attributes, padded, padded_tokens, train
+from fixture_models.common import Catalogue, edit_attributes, padded, padded_tokens, padded_words_and_characters, train
 
 catalogue = Catalogue("keras-2.2.4")
 fixture = catalogue.add
@@ -486,6 +486,32 @@ def masking_lstm_time_distributed() -> Any:
             L.LSTM(3),
         ]
     )
+
+
+@fixture(
+    "mask",
+    "Bidirectional",
+    "Add",
+    "Multiply",
+    "Concatenate",
+    "Softmax",
+    "GRU",
+    "hard_sigmoid",
+    inputs=padded_words_and_characters,
+)
+def mask_flow() -> Any:
+    words, characters = L.Input((6,)), L.Input((6, 4))
+    known = L.Embedding(20, 4, mask_zero=True)(words)
+    spelt = L.TimeDistributed(L.Embedding(10, 4, mask_zero=True))(characters)
+    spelt = L.TimeDistributed(L.Bidirectional(L.GRU(2)))(spelt)
+    both = L.Bidirectional(L.LSTM(2, return_sequences=True))
+    plain = L.Embedding(20, 4)(words)
+    added = L.LSTM(2)(L.add([known, plain]))
+    multiplied = L.GRU(3, activation="hard_sigmoid", return_sequences=True)(L.multiply([known, spelt]))
+    joined = L.LSTM(2)(L.concatenate([both(known), both(spelt), plain]))
+    tags = L.TimeDistributed(L.Dense(3))(both(known))
+    chances = L.LSTM(2)(L.Softmax()(multiplied))
+    return functional([words, characters], [added, joined, tags, chances])
 
 
 @fixture("Embedding", "mask_zero", "LSTM", "mask", inputs=padded_tokens(8, 20))

@@ -128,6 +128,14 @@ def masking() -> Any:
     )
 
 
+@fixture("mask", "initial_state", inputs=padded_tokens(6, 9))
+def masked_initial_state() -> Any:
+    tokens = L.Input((6,))
+    embedded = L.Embedding(9, 3, mask_zero=True)(tokens)
+    _, state = L.GRU(3, return_state=True)(embedded)
+    return Model(tokens, L.GRU(3, return_sequences=True, go_backwards=True)(embedded, initial_state=state))
+
+
 @fixture("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "ReLU", "Softmax")
 def advanced_activations() -> Any:
     x = L.Input((4, 3, 5))

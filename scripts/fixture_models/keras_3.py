@@ -74,6 +74,32 @@ def masking() -> Any:
     )
 
 
+def rebuild_masked_merge(path: Path) -> Any:
+    model = masked_merge()
+    model.load_weights(str(path))
+    return model
+
+
+@catalogue.add(
+    "mask",
+    "Concatenate",
+    "operations",
+    "own_file_unreadable",
+    reload=rebuild_masked_merge,
+    inputs=padded_tokens(6, 9),
+    note="this version does not read its own NotEqual in HDF5; outputs are those of the model rebuilt in code",
+)
+def masked_merge() -> Any:
+    tokens = L.Input((6,))
+    both = [L.Embedding(9, 3, mask_zero=True)(tokens), L.Embedding(9, 2)(tokens)]
+    return Model(tokens, L.LSTM(2)(L.concatenate(both)))
+
+
+@zipped("native", "Bidirectional", "RNN", "cells")
+def cells_in_bidirectional() -> Any:
+    return Sequential([L.Input((5, 3)), L.Bidirectional(L.RNN(L.SimpleRNNCell(2)))])
+
+
 @both("native", "Embedding", "mask_zero", inputs=padded_tokens(8, 20))
 def embedding() -> Any:
     return Sequential(

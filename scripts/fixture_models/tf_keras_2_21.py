@@ -12,8 +12,9 @@ import tensorflow as tf
 import tf_keras as keras
 from tf_keras import Input, Model, Sequential
 from tf_keras import layers as L
+from tf_keras.src.applications import convnext
 
-from fixture_models.common import Catalogue, frozen_clock, padded, padded_tokens, train
+from fixture_models.common import Catalogue, frozen_clock, padded, padded_tokens, padded_words_and_characters, train
 
 catalogue = Catalogue("tf_keras-2.21")
 
@@ -86,6 +87,42 @@ def normalizations() -> Any:
         L.UnitNormalization()(x),
     ]
     return Model(x, [*outputs, L.GroupNormalization(3)(x), L.UnitNormalization(axis=[1, 2])(x)])
+
+
+def load_with_convnext(path: Path) -> Any:
+    parts = {"LayerScale": convnext.LayerScale, "StochasticDepth": convnext.StochasticDepth}
+    return keras.models.load_model(str(path), custom_objects=parts)
+
+
+@both("LayerScale", "StochasticDepth", "Normalization", "nested", reload=load_with_convnext)
+def convnext_block() -> Any:
+    x = Input((6, 5, 3))
+    y = L.Normalization(mean=[0.5, 0.4, 0.3], variance=[0.04, 0.05, 0.06])(x)
+    y = L.LayerNormalization(epsilon=1e-6)(L.Conv2D(4, 3, padding="same")(y))
+    z = convnext.LayerScale(1e-6, 4)(L.Dense(4, activation="gelu")(y))
+    inner = Model(x, L.Add()([y, convnext.StochasticDepth(0.2)(z)]))
+    return Sequential([inner, L.GlobalAveragePooling2D(), L.Dense(2)])
+
+
+@both("RandomCrop", "causal", "SeparableConv1D")
+def crop_and_causal() -> Any:
+    x, y = Input((7, 6, 3)), Input((8, 3))
+    return Model([x, y], [L.RandomCrop(4, 5)(x), L.SeparableConv1D(4, 3, padding="causal", dilation_rate=2)(y)])
+
+
+def padded_and_states(rng: np.random.Generator) -> list[np.ndarray]:
+    """A padded sequence, and a state for each direction."""
+    return [*padded(6, 3)(rng), *(rng.normal(0.0, 1.0, (3, 2)).astype(np.float32) for _ in range(2))]
+
+
+@both("RNN", "StackedRNNCells", "Bidirectional", "initial_state", "zero_output_for_mask", inputs=padded_and_states)
+def recurrent_options() -> Any:
+    x, forward, backward = Input((6, 3)), Input((2,)), Input((2,))
+    masked = L.Masking()(x)
+    a = L.RNN([L.GRUCell(2)], return_sequences=True)(masked)
+    b = L.SimpleRNN(2, return_sequences=True, zero_output_for_mask=True)(masked)
+    c = L.Bidirectional(L.GRU(2, return_sequences=True))(x, initial_state=[forward, backward])
+    return Model([x, forward, backward], [a, b, c])
 
 
 @as_zip("SyncBatchNormalization", "synchronized")
@@ -287,6 +324,18 @@ def masking() -> Any:
             L.LSTM(3),
         ]
     )
+
+
+@as_h5("mask", "TimeDistributed", "Multiply", "Concatenate", inputs=padded_words_and_characters)
+def mask_flow() -> Any:
+    words, characters = L.Input((6,)), L.Input((6, 4))
+    known = L.Embedding(20, 4, mask_zero=True)(words)
+    spelt = L.TimeDistributed(L.Embedding(10, 4, mask_zero=True))(characters)
+    spelt = L.TimeDistributed(L.GRU(4))(spelt)
+    plain = L.Embedding(20, 4)(words)
+    multiplied = L.GRU(3, return_sequences=True)(L.multiply([known, spelt]))
+    joined = L.LSTM(2)(L.concatenate([multiplied, plain]))
+    return Model([words, characters], [multiplied, joined])
 
 
 @as_h5("Embedding", "mask_zero", "mask", "GlobalAveragePooling1D", inputs=padded_tokens(8, 20))

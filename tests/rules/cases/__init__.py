@@ -25,8 +25,8 @@ class Case:
     """What a rule makes of a layer in a file of `writer`.
 
     `after` is a layer; or a tuple of layers, where one becomes several in a row; or text, where it becomes a model:
-    the nodes as `sketch` shows them. A rule that changes only numbers says so with `numbers`: applied to its own result
-    it would change them again, and only the dialect of the artifact tells that it has been applied.
+    the nodes as `sketch` shows them. `once` marks a rule whose result looks like what it changes, such as scaled
+    weights: only the dialect of the artifact tells that it has been applied.
     `finding` is the code of what the user is told.
     """
 
@@ -34,7 +34,7 @@ class Case:
     before: Layer
     after: Layer | tuple[Layer, ...] | str
     writer: Writer = KERAS_2
-    numbers: bool = False
+    once: bool = False
     finding: str | None = None
 
 

@@ -20,9 +20,7 @@ CASES = [
     Case(
         "dim_ordering_of_model",
         sequential(layer("Convolution2D", "conv", dim_ordering="th"), layer("ZeroPadding2D", "pad")),
-        sequential(
-            layer("Convolution2D", "conv", dim_ordering="th"), layer("ZeroPadding2D", "pad", dim_ordering="th")
-        ),
+        sequential(layer("Convolution2D", "conv", dim_ordering="th"), layer("ZeroPadding2D", "pad", dim_ordering="th")),
         KERAS_1,
     ),
     Case(
@@ -215,18 +213,20 @@ gamma=[1, 2.0] beta=[3, 4.0] moving_mean=[0, 0.0] moving_variance=[0.99900001287
             weights={"W": [[[[1], [5]], [[2], [6]]], [[[3], [7]], [[4], [8]]]], "b": [9]},
         ),
         KERAS_1,
-        numbers=True,
+        once=True,
     ),
     Case(
         "kernels_of_convolutions",  # (rows, cols, in, out) to (rows, cols, out, in)
         layer("Deconvolution2D", dim_ordering="tf", weights={"W": [[[[1, 2], [3, 4]]]]}),
         layer("Deconvolution2D", dim_ordering="tf", weights={"W": [[[[1, 3], [2, 4]]]]}),
         KERAS_1,
-        numbers=True,
+        once=True,
     ),
     Case(
         "gates_in_one_kernel",
-        layer("LSTM", output_dim=1, weights={name: _gates[name] for gate in "icfo" for name in _gates if name[-1] == gate}),
+        layer(
+            "LSTM", output_dim=1, weights={name: _gates[name] for gate in "icfo" for name in _gates if name[-1] == gate}
+        ),
         layer("LSTM", output_dim=1, weights={"W": [[0, 1, 2, 3]], "U": [[0, 1, 2, 3]], "b": [0, 1, 2, 3]}),
         KERAS_1,
     ),
@@ -251,9 +251,7 @@ gamma=[1, 2.0] beta=[3, 4.0] moving_mean=[0, 0.0] moving_variance=[0.99900001287
     Case(
         "classes_and_arguments",
         layer("Convolution2D", nb_filter=2, nb_row=3, nb_col=4, border_mode="same", init="zero", bias=False),
-        layer(
-            "Conv2D", filters=2, padding="same", kernel_initializer="zeros", use_bias=False, kernel_size=[3, 4]
-        ),
+        layer("Conv2D", filters=2, padding="same", kernel_initializer="zeros", use_bias=False, kernel_size=[3, 4]),
         KERAS_1,
     ),
 ]
@@ -266,7 +264,9 @@ REFUSALS = [
     Refusal("batch_normalization_modes", layer("BatchNormalization", mode=2), "without its weights", KERAS_1),
     Refusal(
         "output_shape_of_deconvolution",
-        layer("Deconvolution2D", nb_row=4, nb_col=4, subsample=[2, 2], output_shape=[None, 8, 9, 4], border_mode="same"),
+        layer(
+            "Deconvolution2D", nb_row=4, nb_col=4, subsample=[2, 2], output_shape=[None, 8, 9, 4], border_mode="same"
+        ),
         "output shape",
         KERAS_1,
     ),

@@ -7,6 +7,7 @@ from tests.rules.cases import Case, Refusal, called, layer, sequential
 
 THEANO = Writer("2.2.4", "theano")
 
+
 def _bidirectional(**config: object) -> Layer:
     return layer("Bidirectional").replace(
         children={
@@ -15,6 +16,9 @@ def _bidirectional(**config: object) -> Layer:
         }
     )
 
+
+_cell = layer("LSTMCell", "cell", units=2)
+_stack = layer("StackedRNNCells", "stack").replace(children={"cells/0": _cell})
 
 CASES = [
     Case(
@@ -96,7 +100,9 @@ between = AveragePooling2D(edge) pool_size=[2, 3] strides=[1, 1] padding='valid'
     ),
     Case(
         "cudnn_to_plain",  # one unit of one input: the blocks are single numbers, and the two biases are added
-        layer("CuDNNLSTM", units=1, weights={"kernel": [[1, 2, 3, 4]], "recurrent_kernel": [[5, 6, 7, 8]], "bias": (8,)}),
+        layer(
+            "CuDNNLSTM", units=1, weights={"kernel": [[1, 2, 3, 4]], "recurrent_kernel": [[5, 6, 7, 8]], "bias": (8,)}
+        ),
         layer(
             "LSTM",
             units=1,
@@ -172,18 +178,23 @@ recurrent = Bidirectional(batch_major)
 """,
     ),
     Case(
+        "stack_of_one_cell",
+        layer("RNN").replace(children={"cell": _stack}),
+        layer("RNN").replace(children={"cell": _cell}),
+    ),
+    Case(
         "theano_kernels",
         layer("Conv1D", weights={"kernel": [[[1]], [[2]], [[3]]], "bias": [4]}),
         layer("Conv1D", weights={"kernel": [[[3]], [[2]], [[1]]], "bias": [4]}),
         THEANO,
-        numbers=True,
+        once=True,
     ),
     Case(
         "theano_kernels",
         layer("Conv2D", weights={"kernel": [[[[1]], [[2]]], [[[3]], [[4]]]]}),
         layer("Conv2D", weights={"kernel": [[[[4]], [[3]]], [[[2]], [[1]]]]}),
         THEANO,
-        numbers=True,
+        once=True,
     ),
     Case(
         "channels_last_convolution",
@@ -201,12 +212,13 @@ recurrent = Bidirectional(batch_major)
             layer("Rescaling", "x_scale", scale=1.2, offset=0.0),
             layer("Activation", "x_hard_sigmoid", activation="hard_sigmoid"),
         ),
+        once=True,
     ),
     Case(
         "hard_sigmoid_of_linear",
         layer("Dense", activation="hard_sigmoid", weights={"kernel": [[5, 10]], "bias": [0, -5]}),
         layer("Dense", activation="hard_sigmoid", weights={"kernel": [[6, 12]], "bias": [0, -6]}),
-        numbers=True,
+        once=True,
     ),
     Case(
         "hard_sigmoid_of_linear",  # of the two kernels in the product, one is scaled
@@ -220,7 +232,7 @@ recurrent = Bidirectional(batch_major)
             activation="hard_sigmoid",
             weights={"depthwise_kernel": [[[6]]], "pointwise_kernel": [[[5]]], "bias": [6]},
         ),
-        numbers=True,
+        once=True,
     ),
     Case(
         "hard_sigmoid_gates",  # i, f, c, o: not c
@@ -234,19 +246,27 @@ recurrent = Bidirectional(batch_major)
             recurrent_activation="hard_sigmoid",
             weights={"kernel": [[6, 6, 5, 6]], "recurrent_kernel": [[12, 12, 10, 12]], "bias": [6, 6, 5, 6]},
         ),
-        numbers=True,
+        once=True,
     ),
     Case(
         "hard_sigmoid_gates",  # z, r, h: not h
-        layer("GRU", recurrent_activation="hard_sigmoid", weights={"kernel": [[5, 5, 5]], "bias": [[5, 5, 5], [5, 5, 5]]}),
-        layer("GRU", recurrent_activation="hard_sigmoid", weights={"kernel": [[6, 6, 5]], "bias": [[6, 6, 5], [6, 6, 5]]}),
-        numbers=True,
+        layer(
+            "GRU", recurrent_activation="hard_sigmoid", weights={"kernel": [[5, 5, 5]], "bias": [[5, 5, 5], [5, 5, 5]]}
+        ),
+        layer(
+            "GRU", recurrent_activation="hard_sigmoid", weights={"kernel": [[6, 6, 5]], "bias": [[6, 6, 5], [6, 6, 5]]}
+        ),
+        once=True,
     ),
     Case(
         "hard_sigmoid_of_simple_rnn",
-        layer("SimpleRNN", activation="hard_sigmoid", weights={"kernel": [[5]], "recurrent_kernel": [[10]], "bias": [5]}),
-        layer("SimpleRNN", activation="hard_sigmoid", weights={"kernel": [[6]], "recurrent_kernel": [[12]], "bias": [6]}),
-        numbers=True,
+        layer(
+            "SimpleRNN", activation="hard_sigmoid", weights={"kernel": [[5]], "recurrent_kernel": [[10]], "bias": [5]}
+        ),
+        layer(
+            "SimpleRNN", activation="hard_sigmoid", weights={"kernel": [[6]], "recurrent_kernel": [[12]], "bias": [6]}
+        ),
+        once=True,
     ),
 ]
 

@@ -27,18 +27,6 @@ CASES = [
     Case("masks_of_keras_2", _sum, _sum_with_mask, KERAS_2),
     Case("masks_of_tf_keras", _sum, _sum_with_mask, TF_KERAS),
     Case(
-        "mask_beside_initial_state",
-        functional(_ids, _state, _words, called(_gru, "words", initial_state=["state"])),
-        """
-ids = InputLayer batch_shape=[None, 5]
-state = InputLayer batch_shape=[None, 2]
-words = Embedding(ids) mask_zero=True
-rnn_mask = not_equal(ids, 0)
-rnn = GRU(words, initial_state=[state], mask=rnn_mask) return_sequences=False
--> [rnn]
-""",
-    ),
-    Case(
         "initial_output_of_masked_steps",
         functional(_ids, _state, _words, called(_gru, "words", initial_state=["state"], mask="rnn_mask")),
         """

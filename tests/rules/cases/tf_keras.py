@@ -20,6 +20,26 @@ _ints = layer("InputLayer", "a", batch_shape=[None, 3], dtype="int32")
 
 CASES = [
     Case(
+        "layer_scale",
+        layer("LayerScale", weights={"gamma": (3,)}, init_values=1e-6, projection_dim=3),
+        layer(
+            "DepthwiseConv2D",
+            weights={"depthwise_kernel": (1, 1, 3, 1)},
+            kernel_size=1,
+            use_bias=False,
+            data_format="channels_last",
+        ),
+        TF_KERAS,
+    ),
+    Case("layer_scale", layer("LayerScale", units=3), layer("LayerScale", units=3), TF_KERAS),
+    Case(
+        "stochastic_depth",
+        layer("StochasticDepth", drop_path_rate=0.2),
+        layer("Dropout", rate=0.2, noise_shape=[None, 1, 1, 1]),
+        TF_KERAS,
+    ),
+    Case("stochastic_depth", layer("StochasticDepth", rate=0.2), layer("StochasticDepth", rate=0.2), TF_KERAS),
+    Case(
         "dtype_policy_name",
         layer("Dense", dtype={"class_name": "Policy", "config": {"name": "mixed_float16"}}),
         layer("Dense", dtype="mixed_float16"),
@@ -97,6 +117,35 @@ flat = TFOpLambda(a, shape=[-1, 6]) function='reshape'
         layer("Identity"),
         TF_KERAS,
     ),
+    Case(
+        "random_crop",
+        layer("RandomCrop", height=2, width=3, seed=1),
+        layer("Resizing", height=2, width=3, crop_to_aspect_ratio=True),
+        TF_KERAS,
+        finding="augmentation_dropped",
+    ),
+    Case(
+        "interpolation_methods",
+        layer("Resizing", interpolation="bicubic"),
+        layer("Resizing", interpolation="bicubic"),
+        TF_KERAS,
+    ),
+    Case(
+        "renormalization_weights",
+        layer("BatchNormalization", renorm=True, weights={"moving_variance": [1], "renorm_mean": [2]}),
+        layer("BatchNormalization", renorm=True, weights={"moving_variance": [1]}),
+        TF_KERAS,
+        finding="renormalization_dropped",
+    ),
+    Case(
+        "causal_separable_convolution",
+        layer("SeparableConv1D", padding="causal", kernel_size=[3], dilation_rate=[2]),
+        (
+            layer("ZeroPadding1D", "x_causal", padding=[4, 0], data_format="channels_last"),
+            layer("SeparableConv1D", padding="valid", kernel_size=[3], dilation_rate=[2]),
+        ),
+        TF_KERAS,
+    ),
 ]
 
 REFUSALS = [
@@ -112,5 +161,6 @@ REFUSALS = [
         "RaggedTensor.from_tensor",
         TF_KERAS,
     ),
+    Refusal("interpolation_methods", layer("Resizing", interpolation="gaussian"), "'gaussian'", TF_KERAS),
     Refusal("tensorflow_function_to_keras_op", _function("signal.stft", "a"), "tf.signal.stft", TF_KERAS),
 ]

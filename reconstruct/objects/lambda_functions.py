@@ -1,0 +1,554 @@
+"""The functions of Keras and TensorFlow that Lambda layers call, as expressions of `keras.ops`.
+
+Those that differ in nothing but names are in `rules.tf_functions`; here are the ones that take shapes, make tensors of
+their own or draw random numbers. Sources: `keras/backend/tensorflow_backend.py` of Keras 2.2.4 and 2.3.1, `backend.py`
+of tf.keras 2.15.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reconstruct.artifact import Ref
+from reconstruct.errors import NotEquivalent
+from reconstruct.objects.library import Library, single
+from reconstruct.objects.symbols import (
+    MakesLayer,
+    Shape,
+    Size,
+    Unknown,
+    Untranslatable,
+    describe,
+    holds_tensor,
+    is_tensor,
+    missing,
+)
+from reconstruct.rules.tf_expression import Expression, layer_of, ops
+from reconstruct.rules.tf_functions import FUNCTIONS, build, canonical, dtype_name
+from reconstruct.rules.tf_image_functions import IMAGE_FUNCTIONS
+
+# In TensorFlow 1 these have the same names and take their samples elsewhere.
+_CHANGED_IN_TENSORFLOW_2 = ("image.resize", "image.resize_images", "where")
+# Layers without weights that code may make and call at once, with the parameters that are given by position.
+_LAYERS: Mapping[str, tuple[str, ...]] = {
+    "Flatten": (), "Reshape": ("target_shape",), "Permute": ("dims",), "RepeatVector": ("n",), "Softmax": ("axis",),
+    "Activation": ("activation",), "ReLU": ("max_value",), "UpSampling2D": ("size",), "UpSampling1D": ("size",),
+    "MaxPooling1D": ("pool_size", "strides", "padding"), "MaxPooling2D": ("pool_size", "strides", "padding"),
+    "AveragePooling1D": ("pool_size", "strides", "padding"), "AveragePooling2D": ("pool_size", "strides", "padding"),
+    "MaxPool2D": ("pool_size", "strides", "padding"), "GlobalAveragePooling1D": (), "GlobalAveragePooling2D": (),
+    "GlobalMaxPooling1D": (), "GlobalMaxPooling2D": (), "ZeroPadding1D": ("padding",), "ZeroPadding2D": ("padding",),
+    "Cropping1D": ("cropping",), "Cropping2D": ("cropping",), "Add": (), "Subtract": (), "Multiply": (), "Average": (),
+    "Maximum": (), "Minimum": (), "Concatenate": ("axis",), "Dot": ("axes", "normalize"),
+    "Rescaling": ("scale", "offset"),
+}  # fmt: skip
+_MERGES = {
+    "add": "Add", "subtract": "Subtract", "multiply": "Multiply", "average": "Average", "maximum": "Maximum",
+    "minimum": "Minimum", "concatenate": "Concatenate", "dot": "Dot",
+}  # fmt: skip
+
+
+def call(library: Library, path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """What the function at `path` gives. Raises `Untranslatable` for one that has no known form in Keras 3."""
+    root, _, rest = path.partition(".")
+    name = rest.removeprefix("backend.") if root == "keras" else rest
+    kwargs = {k: v for k, v in kwargs.items() if k != "name"}
+    if path.startswith("keras.layers."):
+        return _layer(library, path.rpartition(".")[2], args, kwargs)
+    if path.startswith("keras.ops."):
+        return _keras_op(library, path.removeprefix("keras.ops."), args, kwargs)
+    if root == "tensorflow":
+        name = canonical(rest)
+    special = _SPECIAL.get(path) or _SPECIAL.get(f"{root}.{name}")
+    if special is not None:
+        return _bound(library, special, path, args, kwargs)
+    if path.startswith("keras.activations.") and library.era == "keras_3":
+        return _activation(library, path.rpartition(".")[2], args, kwargs)
+    arguments = [single(_list_of_tensors(library.plain(a))) for a in args]
+    named = {k: single(_list_of_tensors(library.plain(v))) for k, v in kwargs.items() if v is not None}
+    if root == "keras":
+        function = FUNCTIONS.get(f"keras.{rest}")
+        if function is None and path.startswith("keras.backend.") and name in _AS_IN_TENSORFLOW:
+            function = FUNCTIONS.get(name) or IMAGE_FUNCTIONS.get(name)
+    elif root == "tensorflow":
+        if library.era == "tensorflow_1" and name in _CHANGED_IN_TENSORFLOW_2:
+            raise Untranslatable(f"tf.{name} is one function in TensorFlow 1 and another in TensorFlow 2")
+        function = FUNCTIONS.get(name) or IMAGE_FUNCTIONS.get(name)
+    else:
+        function = None
+    if function is None:
+        raise Untranslatable(f"{path} has no known form in Keras 3")
+    tensors = [v for v in _leaves([*arguments, *named.values()]) if is_tensor(v)]
+    try:
+        return build(function, name, arguments, named, library.dtype(tensors[0]) if tensors else None)
+    except NotEquivalent as error:
+        raise Untranslatable(error.message, error.hint) from error
+
+
+def _bound(library: Library, function: Callable[..., Any], path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    try:
+        inspect.signature(function).bind(library, *args, **kwargs)
+    except TypeError as error:
+        raise Untranslatable(f"{path} is called with other arguments than are known: {error}") from error
+    return function(library, *args, **kwargs)
+
+
+def _leaves(values: Any) -> list[Any]:
+    return [leaf for v in values for leaf in (_leaves(v) if isinstance(v, list | tuple) else [v])]
+
+
+def _list_of_tensors(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) and holds_tensor(value) else value
+
+
+def _layer(library: Library, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    if name in _MERGES:
+        tensors, *others = args or [kwargs.pop("inputs", None)]
+        made = _layer(library, _MERGES[name], others, kwargs)
+        return library.call(made, [library.plain(tensors)], {})
+    if name not in _LAYERS or len(args) > len(_LAYERS[name]):
+        raise Untranslatable(f"it makes a layer {name} and its weights are not in the file")
+    config = dict(zip(_LAYERS[name], args, strict=False)) | kwargs
+    if holds_tensor(config):
+        raise Untranslatable(f"the arguments of a layer {name} are computed by the model itself")
+    return MakesLayer(name, {k: library.plain(v) for k, v in config.items()})
+
+
+def _keras_op(library: Library, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    if name == "shape":
+        return Shape(*args)
+    if name == "reshape":
+        return _bound(library, reshape, name, args, {{"newshape": "shape"}.get(k, k): v for k, v in kwargs.items()})
+    if name in _NOT_OPERATIONS:
+        raise Untranslatable(f"keras.ops.{name} has no form in a saved model")
+    if name in ("convert_to_tensor", "array") and not holds_tensor(args):
+        return constant(library, *args, **kwargs)
+    return Expression(
+        name,
+        tuple(_argument(library.plain(a)) for a in args),
+        {k: _argument(library.plain(v)) for k, v in kwargs.items()},
+    )
+
+
+def _activation(library: Library, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Keras 3 has the activations as operations of the same names (activations/activations.py)."""
+    if name not in _ACTIVATIONS or len(args) != 1 or set(kwargs) - {"axis"}:
+        raise Untranslatable(f"keras.activations.{name} with these arguments has no known form")
+    if name == "linear":
+        return args[0]
+    return _keras_op(library, {"swish": "silu", "exponential": "exp"}.get(name, name), args, kwargs)
+
+
+_ACTIVATIONS = frozenset(
+    "elu exponential gelu hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid log_softmax relu relu6 selu "
+    "sigmoid silu soft_shrink softmax softplus softsign swish tanh tanh_shrink".split()
+)
+_NOT_OPERATIONS = (
+    "cond",
+    "while_loop",
+    "fori_loop",
+    "scan",
+    "map",
+    "vectorized_map",
+    "switch",
+    "custom_gradient",
+    "convert_to_numpy",
+)
+
+
+def _argument(value: Any) -> Any:
+    """Lists of numbers as tuples, since lists are those of tensors."""
+    if isinstance(value, list | tuple):
+        return list(value) if holds_tensor(value) and not _shape_like(value) else tuple(value)
+    return value
+
+
+def _shape_like(value: Sequence[Any]) -> bool:
+    return any(isinstance(v, int) for v in value)
+
+
+# Shapes
+
+
+def shape_of(library: Library, x: Any, out_type: Any = None) -> Any:
+    if not is_tensor(x):
+        raise Untranslatable(f"it takes the shape of {describe(x)}")
+    return Shape(x)
+
+
+def reshape(library: Library, tensor: Any, shape: Any) -> Any:
+    sizes = _sizes(shape)
+    if is_tensor(tensor):
+        open_ = [i for i, n in enumerate(sizes) if n is None or (isinstance(n, Size) and n.batch)]
+        if not open_:
+            return ops("reshape", tensor, tuple(library.plain(n) for n in sizes))
+        if len(open_) == 1 and -1 not in sizes:
+            return ops("reshape", tensor, tuple(-1 if i in open_ else library.plain(n) for i, n in enumerate(sizes)))
+        first = sizes[0]
+        if open_ == [0] and isinstance(first, Size) and first.of is tensor and first.divisor == 1:
+            # The batch stays what it is and another length is open, which is what the layer is for.
+            if holds_tensor(sizes[1:]):
+                raise Untranslatable("it calculates a shape with sizes of its input")
+            return layer_of("Reshape", tensor, target_shape=tuple(sizes[1:]))
+    elif not holds_tensor(sizes) and isinstance(tensor, np.ndarray | list | tuple):
+        return np.reshape(np.asarray(tensor), [int(n) for n in sizes])
+    raise Untranslatable("it reshapes to sizes that are not known in advance")
+
+
+def _sizes(shape: Any) -> list[Any]:
+    """The numbers of a shape; `Size` where they are those of a tensor, `Unknown` where they are not in the file."""
+    if isinstance(shape, Shape):
+        raise Untranslatable("it reshapes to the shape of another tensor")
+    if isinstance(shape, np.ndarray):
+        shape = shape.tolist()
+    if isinstance(shape, Expression) and shape.function in ("stack", "concatenate"):
+        shape = shape.args[0]
+    if isinstance(shape, int | Size):
+        shape = [shape]
+    if not isinstance(shape, list | tuple):
+        raise Untranslatable(f"it reshapes to {describe(shape)}")
+    sizes = [n.item() if isinstance(n, np.generic) else n for n in shape]
+    for n in sizes:
+        if isinstance(n, Unknown):
+            raise missing(n.name)
+        if n is not None and not isinstance(n, int | Size):
+            raise Untranslatable(f"{describe(n)} is in a shape")
+    return sizes
+
+
+def stack(library: Library, values: Any, axis: Any = 0) -> Any:
+    parts = library.iterate(values) if not is_tensor(values) else None
+    if parts is not None and any(isinstance(v, Size | int) for v in parts) and not any(is_tensor(v) for v in parts):
+        return parts  # a shape, put together
+    return _table("stack", library, values, axis=axis)
+
+
+def concat(library: Library, values: Any, axis: Any = -1, concat_dim: Any = None) -> Any:
+    parts = library.iterate(values) if not is_tensor(values) else None
+    if (
+        parts is not None
+        and all(isinstance(v, list | tuple) for v in parts)
+        and not any(map(is_tensor, _leaves(parts)))
+    ):
+        return [n for part in parts for n in part]
+    return _table("concat", library, values, axis=axis if concat_dim is None else concat_dim)
+
+
+def _table(name: str, library: Library, *args: Any, **kwargs: Any) -> Any:
+    return library.build(name, [_list_of_tensors(library.plain(a)) for a in args], kwargs)
+
+
+def flatten_all(library: Library, x: Any) -> Any:
+    return ops("reshape", x, (-1,))
+
+
+# Constants
+
+
+def constant(library: Library, value: Any, dtype: Any = None, shape: Any = None, name: Any = None) -> Any:
+    kind = None if dtype is None else dtype_name(library.plain(dtype))
+    value = library.plain(value)
+    if is_tensor(value):
+        return value if kind is None else ops("cast", value, kind)
+    if holds_tensor(value):
+        return library.build("stack", [list(value)])
+    if kind is None and shape is None and isinstance(value, int | float):
+        return value
+    array = np.asarray(value)
+    array = array.astype(kind or _default(array))
+    return array if shape is None else np.full([int(n) for n in _sizes(shape)], array, array.dtype)
+
+
+def _default(array: np.ndarray) -> str:
+    """The dtype that TensorFlow gives to numbers of Python."""
+    return {"f": "float32", "i": "int32"}.get(array.dtype.kind, array.dtype.name)
+
+
+def filled(number: float) -> Callable[..., Any]:
+    def build(library: Library, shape: Any, dtype: Any = None, name: Any = None) -> Any:
+        kind = "float32" if dtype is None else dtype_name(library.plain(dtype))
+        if isinstance(shape, Shape):
+            return ops("ones_like" if number else "zeros_like", shape.of, dtype=kind)
+        sizes = _sizes(shape)
+        if not holds_tensor(sizes):
+            return np.full([int(n) for n in sizes], number, kind)
+        zeros = _zeros(library, sizes, kind)
+        return ops("add", zeros, np.asarray(number, kind)) if number else zeros
+
+    return build
+
+
+def _zeros(library: Library, sizes: Sequence[Any], kind: str = "float32") -> Any:
+    """Zeros of a shape that starts with the batch."""
+    first, *others = sizes
+    if not isinstance(first, Size) or not first.batch or any(isinstance(n, Size) and n.batch for n in others):
+        raise Untranslatable("it makes a tensor whose shape is not known in advance")
+    column = ops("get_item", layer_of("Flatten", first.of), (slice(None), slice(0, 1)))
+    zeros = ops("reshape", ops("zeros_like", column, dtype=kind), (-1, *[1] * len(others)))
+    if all(n == 1 for n in others):
+        return zeros
+    return ops("tile", zeros, (1, *(library.plain(n) for n in others)))
+
+
+def tile(library: Library, x: Any, n: Any) -> Any:
+    if isinstance(x, np.ndarray) or not holds_tensor(x):
+        array = np.asarray(library.plain(x))
+        array = array.astype(_default(array))
+        sizes = _sizes(n)
+        if isinstance(sizes[0], Size) and sizes[0].batch and array.ndim and array.shape[0] == 1:
+            rest = np.tile(array, (1, *(int(s) for s in sizes[1:]))) if not holds_tensor(sizes[1:]) else None
+            if rest is not None:
+                return ops("add", _zeros(library, [sizes[0], *[1] * (array.ndim - 1)], array.dtype.name), rest)
+        raise Untranslatable("it repeats a constant in a way that is not known in advance")
+    return _table("tile", library, x, n)
+
+
+# Random numbers. `GaussianNoise` draws them anew in every call and needs no code of ours in the file. It is called in
+# a Lambda layer with training=True, since Keras 3 hands its own `training` to every layer of a functional model that
+# takes it (models/functional.py, `operation_fn`), and would draw nothing at inference.
+_NOISE = {
+    "function": {
+        "module": "keras.layers",
+        "class_name": "GaussianNoise",
+        "config": {"name": "noise", "stddev": 1.0},
+        "registered_name": None,
+    },
+    "arguments": {"training": True},
+}
+
+
+def normal(
+    library: Library, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None,
+    std: Any = None, name: Any = None,
+) -> Any:  # fmt: skip
+    library.random = True
+    noise = layer_of("Lambda", _noise_zeros(library, shape), **_NOISE)
+    return _scaled(library, noise, mean, stddev if std is None else std)
+
+
+def uniform(
+    library: Library, shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None,
+    low: Any = None, high: Any = None, name: Any = None,
+) -> Any:  # fmt: skip
+    low, high = (minval if low is None else low), (maxval if high is None else high)
+    # The normal distribution function of a normal number is uniform.
+    flat = ops("multiply", ops("add", ops("erf", ops("multiply", normal(library, shape), 0.5**0.5)), 1.0), 0.5)
+    return _scaled(library, flat, low, library.binary("-", 1.0 if high is None else high, low))
+
+
+def _scaled(library: Library, noise: Any, mean: Any, scale: Any) -> Any:
+    noise = noise if _is_number(scale, 1) else library.binary("*", noise, scale)
+    return noise if _is_number(mean, 0) else library.binary("+", noise, mean)
+
+
+def _is_number(value: Any, number: float) -> bool:
+    return isinstance(value, int | float) and value == number
+
+
+def _noise_zeros(library: Library, shape: Any) -> Any:
+    if isinstance(shape, Shape):
+        return ops("zeros_like", shape.of)
+    if not isinstance(shape, list | tuple) or not shape:
+        raise Untranslatable(f"random numbers of the shape {describe(shape)}")
+    unknown = [n.name for n in shape if isinstance(n, Unknown)]
+    of = next((n.of for n in shape if isinstance(n, Size)), Ref("@", 0, 0))
+    if unknown:
+        # What is multiplied with and added to the tensor has its width, or the original would not have run.
+        library.assume(f"{' and '.join(unknown)} {'are sizes' if len(unknown) > 1 else 'is the size'} of its input")
+        shape = [Size(of, i) if isinstance(n, Unknown) else n for i, n in enumerate(shape)]
+    sizes = _sizes(shape)
+    if holds_tensor(sizes):
+        return _zeros(library, sizes)
+    return ops("broadcast_to", ops("zeros_like", ops("max", of)), tuple(int(n) for n in sizes))
+
+
+# Functions of keras.backend that are calculated otherwise than their namesakes of TensorFlow
+
+
+def batch_dot(library: Library, x: Any, y: Any, axes: Any = None) -> Any:
+    if axes is None:
+        raise Untranslatable("K.batch_dot without axes means something else for every number of axes")
+    axes = library.plain(axes)
+    return layer_of("Dot", [x, y], axes=axes if isinstance(axes, int) else [int(a) for a in axes])
+
+
+def in_train_phase(library: Library, x: Any, alt: Any, training: Any = None) -> Any:
+    library.assume("what it does only while it is trained is left out")
+    return alt if not hasattr(alt, "code") else library.call(alt, [], {})
+
+
+def in_test_phase(library: Library, x: Any, alt: Any, training: Any = None) -> Any:
+    return in_train_phase(library, alt, x)
+
+
+def ctc_batch_cost(library: Library, y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
+    """The blank is the last class, and the probabilities get the epsilon of Keras."""
+    labels, inputs = (ops("cast", ops("squeeze", v, -1), "int32") for v in (label_length, input_length))
+    logits = ops("log", ops("add", y_pred, 1e-7))
+    loss = Expression("ctc_loss", (ops("cast", y_true, "int32"), logits, labels, inputs), {"mask_index": -1})
+    return ops("expand_dims", loss, axis=1)
+
+
+def switch(library: Library, condition: Any, then_expression: Any, else_expression: Any) -> Any:
+    branches = [library.call(b, [], {}) if hasattr(b, "code") else b for b in (then_expression, else_expression)]
+    if not is_tensor(condition):
+        return branches[0 if library.truth(condition) else 1]
+    return _table("where", library, condition, *branches)
+
+
+def spatial_2d_padding(library: Library, x: Any, padding: Any = ((1, 1), (1, 1)), data_format: Any = None) -> Any:
+    return layer_of("ZeroPadding2D", x, padding=padding)
+
+
+def temporal_padding(library: Library, x: Any, padding: Any = (1, 1)) -> Any:
+    return layer_of("ZeroPadding1D", x, padding=padding)
+
+
+def reverse(library: Library, x: Any, axes: Any) -> Any:
+    return _table("reverse", library, x, axes)
+
+
+def pool2d(
+    library: Library, x: Any, pool_size: Any, strides: Any = (1, 1), padding: Any = "valid", data_format: Any = None,
+    pool_mode: Any = "max",
+) -> Any:  # fmt: skip
+    kind = {"max": "MaxPooling2D", "avg": "AveragePooling2D"}.get(pool_mode)
+    if kind is None:
+        raise Untranslatable(f"it pools by {describe(pool_mode)}")
+    return layer_of(kind, x, pool_size=pool_size, strides=strides, padding=padding)
+
+
+def elu(library: Library, x: Any, alpha: Any = 1.0) -> Any:
+    return ops("elu", x) if _is_number(alpha, 1) else Expression("elu", (x,), {"alpha": alpha})
+
+
+def arange(library: Library, start: Any, stop: Any = None, step: Any = 1, dtype: Any = "int32") -> Any:
+    bounds = (0, start) if stop is None else (start, stop)
+    if not all(isinstance(n, int | float) and abs(n) < 1e6 for n in (*bounds, step)) or step == 0:
+        raise Untranslatable("the length of a range is not known in advance")
+    return np.arange(bounds[0], bounds[1], step).astype(dtype_name(library.plain(dtype)))
+
+
+def eye(library: Library, size: Any, dtype: Any = None, name: Any = None) -> Any:
+    if not isinstance(size, int) or size > 4096:
+        raise Untranslatable("the size of a matrix is not known in advance")
+    return np.eye(size, dtype="float32" if dtype is None else dtype_name(library.plain(dtype)))
+
+
+def slice_of(library: Library, x: Any, start: Any, size: Any) -> Any:
+    if holds_tensor([start, size]):
+        raise Untranslatable("the bounds of a slice are not known in advance")
+    key = tuple(slice(int(a), None if n == -1 else int(a) + int(n)) for a, n in zip(start, size, strict=True))
+    return library.item(x, key)
+
+
+def cast_to(kind: str) -> Callable[..., Any]:
+    return lambda library, x: ops("cast", x, kind)
+
+
+def identity(library: Library, x: Any) -> Any:
+    return x
+
+
+def rank(library: Library, x: Any) -> Any:
+    raise Untranslatable("the number of axes of its input is not known in advance")
+
+
+def dropout(library: Library, x: Any, *args: Any, **kwargs: Any) -> Any:
+    raise Untranslatable("it drops at random at inference, too", hint="was a Dropout layer meant?")
+
+
+def _value(value: Any) -> Callable[..., Any]:
+    return lambda library: value
+
+
+_SPECIAL: dict[str, Callable[..., Any]] = {
+    "keras.shape": shape_of,
+    "keras.int_shape": shape_of,
+    "keras.ndim": rank,
+    "keras.reshape": reshape,
+    "keras.concatenate": lambda library, tensors, axis=-1: concat(library, tensors, axis),
+    "keras.stack": lambda library, x, axis=0: stack(library, x, axis),
+    "keras.constant": constant,
+    "keras.variable": constant,
+    "keras.zeros": filled(0),
+    "keras.ones": filled(1),
+    "keras.tile": tile,
+    "keras.epsilon": _value(1e-7),
+    "keras.floatx": _value("float32"),
+    "keras.image_data_format": _value("channels_last"),
+    "keras.image_dim_ordering": _value("tf"),
+    "keras.backend": _value("tensorflow"),
+    "keras.learning_phase": _value(False),
+    "keras.random_normal": normal,
+    "keras.random_normal_variable": lambda library, shape, mean, scale, **_: normal(library, shape, mean, scale),
+    "keras.random_uniform": uniform,
+    "keras.random.normal": normal,
+    "keras.random.uniform": uniform,
+    "keras.batch_dot": batch_dot,
+    "keras.in_train_phase": in_train_phase,
+    "keras.in_test_phase": in_test_phase,
+    "keras.ctc_batch_cost": ctc_batch_cost,
+    "keras.switch": switch,
+    "keras.spatial_2d_padding": spatial_2d_padding,
+    "keras.temporal_padding": temporal_padding,
+    "keras.elu": elu,
+    "keras.arange": arange,
+    "keras.eye": eye,
+    "keras.slice": slice_of,
+    "keras.reverse": reverse,
+    "keras.pool2d": pool2d,
+    "keras.identity": identity,
+    "keras.dropout": dropout,
+    "keras.transpose": lambda library, x: ops("transpose", x),
+    "tensorflow.shape": shape_of,
+    "tensorflow.rank": rank,
+    "tensorflow.reshape": reshape,
+    "tensorflow.concat": concat,
+    "tensorflow.stack": stack,
+    "tensorflow.pack": stack,
+    "tensorflow.constant": constant,
+    "tensorflow.Variable": constant,
+    "tensorflow.convert_to_tensor": constant,
+    "tensorflow.zeros": filled(0),
+    "tensorflow.ones": filled(1),
+    "tensorflow.tile": lambda library, input, multiples: tile(library, input, multiples),
+    "tensorflow.random.normal": normal,
+    "tensorflow.random_normal": normal,
+    "tensorflow.random.uniform": uniform,
+    "tensorflow.random_uniform": uniform,
+    "tensorflow.range": arange,
+    "tensorflow.eye": eye,
+    "tensorflow.slice": lambda library, input_, begin, size: slice_of(library, input_, begin, size),
+    "tensorflow.to_float": cast_to("float32"),
+    "tensorflow.to_int32": cast_to("int32"),
+    "tensorflow.to_int64": cast_to("int64"),
+    "tensorflow.nn.dropout": dropout,
+    "tensorflow.dropout": dropout,
+}
+# Functions of keras.backend that are those of TensorFlow, with its parameters in the same order.
+_AS_IN_TENSORFLOW = frozenset(
+    "zeros_like ones_like less less_equal greater_equal cumsum cumprod tanh cos sin stop_gradient bias_add".split()
+)
+# What programs import by name and call without the module.
+DIRECT: Mapping[str, str] = {
+    **{
+        name: f"keras.backend.{name}"
+        for name in (
+            "batch_dot batch_flatten concatenate ctc_batch_cost epsilon exp int_shape l2_normalize permute_dimensions "
+            "repeat_elements sqrt square"
+        ).split()
+    },
+    **{
+        name: f"tensorflow.{name}"
+        for name in "concat depth_to_space reduce_max reduce_mean reduce_min reduce_sum space_to_depth".split()
+    },
+}
+
+# `build` and `_bound` ask for the signature in every call. It is found once, here, and not while a file is read.
+for _function in (*FUNCTIONS.values(), *IMAGE_FUNCTIONS.values(), *_SPECIAL.values()):
+    if not hasattr(_function, "__signature__"):
+        _function.__signature__ = inspect.signature(_function)  # type: ignore[attr-defined]

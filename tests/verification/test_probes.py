@@ -1,0 +1,86 @@
+"""Probes: seeded, several, with edges, and integers where a model takes indices."""
+
+import numpy as np
+import pytest
+
+from reconstruct.artifact import Layer
+from reconstruct.verification import probes
+from reconstruct.verification.probes import Input
+from tests.rules.cases import called, functional, layer, sequential
+
+X = layer("InputLayer", "x")
+EMBEDDING = layer("Embedding", "words", input_dim=7)
+
+
+@pytest.mark.parametrize(
+    ("model", "limits"),
+    [
+        (sequential(X, EMBEDDING), {"x": 7}),
+        (sequential(X, layer("Dropout"), EMBEDDING), {"x": 7}),
+        (sequential(X, layer("Dense"), EMBEDDING), {}),
+        (sequential(X, sequential(EMBEDDING, name="inner")), {"x": 7}),
+        (sequential(X, layer("TimeDistributed").replace(children={"layer": EMBEDDING})), {"x": 7}),
+        (sequential(X, layer("CategoryEncoding", num_tokens=4)), {"x": 4}),
+        (
+            functional(
+                X, layer("InputLayer", "y"), called(EMBEDDING, "x"), called(layer("Add", "sum"), ["words", "y"])
+            ),
+            {"x": 7},
+        ),
+        (functional(X, called(layer("Reshape", "r"), "x"), called(EMBEDDING, "r")), {"x": 7}),
+        (functional(X, called(EMBEDDING, "x"), called(layer("Embedding", "few", input_dim=3), "x")), {"x": 3}),
+        (
+            functional(X, called(Layer("Op", "cut", {"function": "getitem"}), "x", key=0), called(EMBEDDING, "cut")),
+            {"x": 7},
+        ),
+        (functional(X, called(Layer("Op", "log", {"function": "log"}), "x"), called(EMBEDDING, "log")), {}),
+    ],
+)
+def test_index_limits(model: Layer, limits: dict[str, int]) -> None:
+    assert probes.index_limits(model) == limits
+
+
+def test_open_axes_are_sized_and_the_batch_is_three() -> None:
+    each = Input("x", (None, None, 3), "float32")
+    assert each.is_open
+    assert each.sized(16) == (3, 16, 3)
+    assert Input("x", (5, 4), "float32").sized(16) == (5, 4)
+    assert not Input("x", (None, 4), "float32").is_open
+
+
+def test_three_probes_the_same_every_time() -> None:
+    inputs = [Input("a", (None, 8), "float32"), Input("b", (None, 6), "int32", 9)]
+    first, second = list(probes.make(inputs, 16)), list(probes.make(inputs, 16))
+    assert len(first) == 3
+    for one, other in zip(first, second, strict=True):
+        assert [(x.shape, x.dtype) for x in one] == [((3, 8), np.float32), ((3, 6), np.int32)]
+        for x, y in zip(one, other, strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert len({first[i][0].tobytes() for i in range(3)}) == 3
+
+
+def test_edges_of_numbers() -> None:
+    *_, (edges,) = probes.make([Input("a", (None, 50), "float32")], 16)
+    assert not edges[0].any()
+    assert set(np.abs(edges[1])) == {1.0}
+    assert np.abs(edges[2]).max() > 3.0
+
+
+def test_indices_stay_in_their_range_and_touch_its_ends() -> None:
+    made = list(probes.make([Input("a", (None, 12), "float32", 5)], 16))
+    for (array,) in made:
+        assert array.dtype == np.float32  # Keras 2 declares inputs of Embedding so
+        assert set(np.unique(array)) <= set(range(5))
+    assert (made[1][0][:, -1] == 0).all()
+    assert (made[2][0][:, 0] == 0).all()
+    assert (made[2][0][:, -1] == 4).all()
+
+
+def test_images_are_between_0_and_1() -> None:
+    _, (image,), _ = probes.make([Input("a", (None, 4, 4, 3), "float32")], 16)
+    assert 0.0 <= image.min() <= image.max() < 1.0
+
+
+def test_booleans_and_unknown_dtypes() -> None:
+    for flags, other in probes.make([Input("a", (None, 4), "bool"), Input("b", (None, 4), "string")], 16):
+        assert (flags.dtype, other.dtype) == (np.bool_, np.float32)
