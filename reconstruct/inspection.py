@@ -16,6 +16,7 @@ from reconstruct.errors import NotEquivalent
 from reconstruct.readers import read
 from reconstruct.rules.engine import Change
 from reconstruct.rules.inputs import first_shape
+from reconstruct.rules.lambdas import is_stock
 from reconstruct.rules.training import translate
 from reconstruct.stock import ACTIVATIONS, LAYERS, slots
 
@@ -102,7 +103,7 @@ def _kind_of_missing(layer: Layer, known: frozenset[str]) -> str | None:
     if layer.is_model or layer.class_name == "Op" or package.startswith("keras.src.ops."):
         return None
     if layer.class_name == "Lambda":
-        return "lambda"
+        return None if is_stock(layer) else "lambda"
     # "Custom>Dense" is somebody's own class, whatever its name
     foreign = bool(package) and not package.startswith(("keras", "tf_keras", "builtins"))
     return "layer" if foreign or layer.class_name not in LAYERS | known else None

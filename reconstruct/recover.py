@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from reconstruct.runtimes.worker import WorkerPool
 
 Progress = Callable[[str], None]
+# Findings of rules that stand for a choice which neither the file nor, without an oracle, anything else confirms
+ASSUMPTIONS = ("lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Recovery:
     _error: ReconstructError | None = None
     _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
     _custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
 
     @property
     def model(self) -> Any:
@@ -105,7 +108,7 @@ class Recovery:
             again = keras_3.load(str(written), self._custom_objects)
             for inputs, outputs in self._expected:
                 found = compare(keras_3.run(again, inputs), outputs)
-                if not found.within(TOLERANCE):
+                if found.problem if self._random else not found.within(TOLERANCE):
                     raise BuildError(
                         f"the written file differs from the model: {found.problem or f'by {found.relative:.1e}'}",
                         path=str(target),
@@ -200,6 +203,10 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         result.findings = (*result.findings, doubt)
     outcome = rules.apply(artifact, rules.RULES)
     result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
+    recovery._random = any(f.code == "random_outputs" for f in outcome.findings)
+    result.assumptions = tuple(
+        {"path": f.path, "message": f.message} for f in outcome.findings if f.code in ASSUMPTIONS
+    )
 
     say("building")
     from reconstruct.objects import custom as custom_code
@@ -306,6 +313,8 @@ def _verify(
     reason = None if options.trust_code else why_not_asked(artifact)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
+    if recovery._random:
+        reason = "the model draws random numbers in every call"
     if reason is not None:
         return unverified(reason)
     asked = oracles_for(artifact, pool, trust_code=options.trust_code, custom=options.custom)
@@ -315,10 +324,10 @@ def _verify(
 def _status(verdict: Verdict, doubt: Finding | None, assumptions: Sequence[Any]) -> str:
     if verdict.agrees is False:
         return "differs"
-    if assumptions:
-        return "partial"
     # In doubt, the oracle makes of the file what we do, and both may be wrong
-    return "verified" if verdict.agrees and doubt is None else "unverified"
+    if verdict.agrees and doubt is None:
+        return "verified"
+    return "partial" if assumptions else "unverified"
 
 
 def _take_native(

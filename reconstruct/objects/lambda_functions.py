@@ -227,6 +227,8 @@ def stack(library: Library, values: Any, axis: Any = 0) -> Any:
 
 
 def concat(library: Library, values: Any, axis: Any = -1, concat_dim: Any = None) -> Any:
+    if isinstance(values, int) and isinstance(axis, list | tuple):  # the order of TensorFlow before 1.0
+        values, axis = axis, values
     parts = library.iterate(values) if not is_tensor(values) else None
     if (
         parts is not None
@@ -407,6 +409,21 @@ def temporal_padding(library: Library, x: Any, padding: Any = (1, 1)) -> Any:
     return layer_of("ZeroPadding1D", x, padding=padding)
 
 
+def image_data_format(library: Library, value: str) -> str:
+    library.assume("the channels of images are their last axis")
+    return value
+
+
+def resize_images(
+    library: Library, x: Any, height_factor: Any, width_factor: Any, data_format: Any = None,
+    interpolation: Any = "nearest", dim_ordering: Any = None,
+) -> Any:  # fmt: skip
+    given = data_format or dim_ordering or image_data_format(library, "channels_last")
+    format_ = {"tf": "channels_last", "th": "channels_first"}.get(given, given)
+    factors = (height_factor, width_factor)
+    return layer_of("UpSampling2D", x, size=factors, data_format=format_, interpolation=interpolation)
+
+
 def reverse(library: Library, x: Any, axes: Any) -> Any:
     return _table("reverse", library, x, axes)
 
@@ -419,6 +436,21 @@ def pool2d(
     if kind is None:
         raise Untranslatable(f"it pools by {describe(pool_mode)}")
     return layer_of(kind, x, pool_size=pool_size, strides=strides, padding=padding)
+
+
+def local_response_normalization(
+    library: Library, input: Any, depth_radius: Any = 5, bias: Any = 1.0, alpha: Any = 1.0, beta: Any = 0.5,
+    name: Any = None,
+) -> Any:  # fmt: skip
+    """Divided by the squares of the channels around each (tensorflow/core/kernels/lrn_op.cc)."""
+    if not isinstance(depth_radius, int) or not 0 <= depth_radius <= 64:
+        raise Untranslatable("it normalises over a number of channels that is not known")
+    squares = ops("pad", ops("square", input), ((0, 0), (0, 0), (0, 0), (depth_radius, depth_radius)))
+    total: Any = None
+    for i in range(2 * depth_radius + 1):
+        part = ops("get_item", squares, (Ellipsis, slice(i, i - 2 * depth_radius or None)))
+        total = part if total is None else ops("add", total, part)
+    return ops("divide", input, ops("power", library.binary("+", library.binary("*", total, alpha), bias), beta))
 
 
 def elu(library: Library, x: Any, alpha: Any = 1.0) -> Any:
@@ -479,8 +511,9 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "keras.tile": tile,
     "keras.epsilon": _value(1e-7),
     "keras.floatx": _value("float32"),
-    "keras.image_data_format": _value("channels_last"),
-    "keras.image_dim_ordering": _value("tf"),
+    "keras.image_data_format": lambda library: image_data_format(library, "channels_last"),
+    "keras.image_dim_ordering": lambda library: image_data_format(library, "tf"),
+    "keras.resize_images": resize_images,
     "keras.backend": _value("tensorflow"),
     "keras.learning_phase": _value(False),
     "keras.random_normal": normal,
@@ -526,7 +559,8 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "tensorflow.to_float": cast_to("float32"),
     "tensorflow.to_int32": cast_to("int32"),
     "tensorflow.to_int64": cast_to("int64"),
-    "tensorflow.nn.dropout": dropout,
+    "tensorflow.local_response_normalization": local_response_normalization,
+    "tensorflow.lrn": local_response_normalization,
     "tensorflow.dropout": dropout,
 }
 # Functions of keras.backend that are those of TensorFlow, with its parameters in the same order.

@@ -7,6 +7,7 @@ What differs (layers/merging/, layers/rnn/ and layers/layer.py of Keras 3; layer
 - TimeDistributed hands on the masks of the layer inside since Keras 2.2; Keras 3 those of its input.
 - A layer called with initial states gets no automatic mask in Keras 3, and none comes out of a nested model.
 - Bidirectional repeats the last output at masked steps in Keras 1 and 2, and gives zeros in `tf.keras` and Keras 3.
+- Multiply of Keras 3 puts 1 where an input is masked, which changes the product; no Keras before does.
 - Softmax takes no mask before `tf.keras` 2.4.
 
 So every layer that uses a mask is passed the right one as an argument, where the automatic one is another.
@@ -40,7 +41,7 @@ class _Flow:
     """The masks in one model: as Keras 3 hands them on, or as the Keras that wrote the file did.
 
     `inner` says whether TimeDistributed asks the layer inside, `branches` whether models can be those of a Merge.
-    `lost` are the layers that will be replaced by operations, which hand on no mask.
+    `lost` are the layers that will be replaced by operations, or called on their results, which hand on no mask.
     """
 
     graph: Graph
@@ -63,7 +64,7 @@ class _Flow:
         if not layer.calls:
             return self.given.get(layer.name)
         given = refs_in(layer.calls[ref.call].args)
-        if not given:
+        if not given or layer.name in self.lost:
             return None
         if layer.class_name in _MERGES:
             return self._merged([self.of(r) for r in given])
@@ -77,14 +78,13 @@ class _Flow:
         return self._of_one(layer, ref, given[0])
 
     def _of_one(self, layer: Layer, ref: Ref, given: Ref) -> Mask | None:
-        if layer.name in self.lost:
-            return None
         if layer.class_name in ("Embedding", "Masking"):
             return _own_mask(layer, given)
         if layer.class_name in _SEQUENCES:
             each = layer.children.get("forward_layer", layer)
             unseen = self.keras_3 and "initial_state" in layer.calls[ref.call].kwargs
-            return None if unseen or ref.output or not each.config.get("return_sequences") else self.of(given)
+            states = ref.output > (1 if layer.config.get("merge_mode", "concat") is None else 0)
+            return None if unseen or states or not each.config.get("return_sequences") else self.of(given)
         if layer.class_name == "TimeDistributed":
             return self._of_time_distributed(layer.children["layer"], given)
         if layer.graph is not None:
@@ -197,7 +197,8 @@ def _with_masks(layer: Layer, holds: bool, inner: bool) -> Layer:
     held = frozenset(n.name for n in graph.layers if holds and _is_held(n, old))
     plain = frozenset(n.name for n in graph.layers if holds and _is_masked_softmax(n, old))
     ends = frozenset(n.name for n in graph.layers if _ends_steps(n, old))
-    new = _Flow(graph, True, lost=held | plain | ends)
+    products = frozenset(n.name for n in graph.layers if _is_masked_product(n, old, _Flow(graph, True)))
+    new = _Flow(graph, True, lost=held | plain | ends | products)
     layers: list[Layer] = []
     masks: dict[Mask, Ref] = {}
     states: dict[tuple[str, int], tuple[str, int]] = {}
@@ -208,6 +209,8 @@ def _with_masks(layer: Layer, holds: bool, inner: bool) -> Layer:
             part = part.replace(calls=tuple(_masked(c, part.name, old, new, layers, masks) for c in part.calls))
         if part.name in ends:
             layers += _without_mask(part)
+        elif part.name in products:
+            layers += _of_unmasked(part)
         else:
             layers += _taken_apart(part, states) if part.name in held else [part]
     if layers == list(graph.layers):
@@ -237,6 +240,20 @@ def _without_mask(layer: Layer) -> list[Layer]:
     return [inside, op(layer.name, "copy", Ref(inside.name)).replace(path=layer.path)]
 
 
+def _is_masked_product(layer: Layer, *flows: _Flow) -> bool:
+    """Whether Keras 3 would put 1 in this product where an input is masked (layers/merging/multiply.py)."""
+    if layer.class_name != "Multiply" or len(layer.calls) != 1:
+        return False
+    return any(flow.of(r) for r in refs_in(layer.calls[0].args) for flow in flows)
+
+
+def _of_unmasked(layer: Layer) -> list[Layer]:
+    """The layer called on copies of its inputs: operations hand on no mask."""
+    given = refs_in(layer.calls[0].args)
+    copies = [op(f"{layer.name}_plain_{i}", "copy", r) for i, r in enumerate(given)]
+    return [*copies, layer.replace(calls=(Call(([Ref(c.name) for c in copies],)),))]
+
+
 def _is_masked_softmax(layer: Layer, old: _Flow) -> bool:
     """Whether Keras 3 would apply a mask to this softmax, as no Keras before `tf.keras` 2.4 does."""
     return layer.class_name == "Softmax" and len(layer.calls) == 1 and bool(old.of(refs_in(layer.calls[0].args)[0]))
@@ -249,32 +266,41 @@ def _is_held(layer: Layer, old: _Flow) -> bool:
         return False
     if not forward.config.get("return_sequences") or layer.config.get("merge_mode", "concat") not in _BY_MODE:
         return False
+    if layer.config.get("merge_mode", "concat") is None and len(layer.calls) > 1:
+        return False
     calls = [c for c in layer.calls if "initial_state" not in c.kwargs]
     return len(calls) == len(layer.calls) and any(old.of(refs_in(c.args)[0]) for c in calls)
 
 
-_BY_MODE = {"concat": "Concatenate", "sum": "Add", "ave": "Average", "mul": "Multiply"}
+_BY_MODE = {"concat": "Concatenate", "sum": "Add", "ave": "Average", "mul": "Multiply", None: None}
 
 
 def _taken_apart(layer: Layer, states: dict[tuple[str, int], tuple[str, int]]) -> list[Layer]:
     """The two directions of a Bidirectional layer, the second one turned round, and their merging under its name.
 
-    `states` gets where the states that it returned are now.
+    `states` gets where the outputs that are not merged, the states above all, are now.
     """
     name, both = layer.name, []
+    by_mode = _BY_MODE[layer.config.get("merge_mode", "concat")]
     for direction in ("forward", "backward"):
         each = layer.children[f"{direction}_layer"].having(name=f"{name}_{direction}")
         both.append(each.replace(name=f"{name}_{direction}", calls=layer.calls, path=f"{layer.path}/{direction}_layer"))
     if both[0].config.get("return_state"):
         count = 2 if both[0].class_name == "LSTM" else 1
         for i in range(2 * count):
-            states[name, 1 + i] = both[i // count].name, 1 + i % count
+            states[name, i + (1 if by_mode else 2)] = both[i // count].name, 1 + i % count
     turned, merged = [], []
     for i in range(len(layer.calls)):
         turned.append(op(f"{name}_turned_{i}", "flip", Ref(both[1].name, i), axis=1))
-        merged.append(Call(([Ref(both[0].name, i), Ref(turned[-1].name)],)))
-    merge = Layer(_BY_MODE[layer.config.get("merge_mode", "concat")], name, {"name": name}, calls=tuple(merged))
-    return [*both, *turned, merge.replace(path=layer.path)]
+        first = Ref(both[0].name, i)
+        if by_mode == "Multiply":  # as above: the mask must not reach it
+            turned.append(op(f"{name}_plain_{i}", "copy", first))
+            first = Ref(turned[-1].name)
+        merged.append(Call(([first, Ref(f"{name}_turned_{i}")],)))
+    if by_mode is None:
+        states[name, 0], states[name, 1] = (both[0].name, 0), (turned[0].name, 0)
+        return [*both, *turned]
+    return [*both, *turned, Layer(by_mode, name, {"name": name}, calls=tuple(merged), path=layer.path)]
 
 
 def _uses_mask(layer: Layer) -> bool:

@@ -833,3 +833,12 @@ def sequential_list() -> Any:
     return Sequential(
         [L.Conv2D(3, 3, activation="relu", input_shape=(6, 6, 2)), L.Flatten(), L.Dense(4, activation="hard_sigmoid")]
     )
+
+
+@fixture("Bidirectional", "merge_mode", "Masking", "Multiply", inputs=padded(6, 3))
+def masked_merge_modes() -> Any:
+    x = L.Input((6, 3))
+    masked = L.Masking()(x)
+    one, other = L.Bidirectional(L.GRU(2, return_sequences=True), merge_mode=None)(masked)
+    both = L.Bidirectional(L.SimpleRNN(2, return_sequences=True), merge_mode="mul")(masked)
+    return functional(x, [one, both, L.SimpleRNN(2)(other)])

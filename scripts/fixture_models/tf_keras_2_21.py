@@ -125,6 +125,13 @@ def recurrent_options() -> Any:
     return Model([x, forward, backward], [a, b, c])
 
 
+@as_h5("Masking", "Multiply", inputs=lambda rng: [*padded(6, 3)(rng), rng.normal(size=(3, 6, 3)).astype(np.float32)])
+def masked_product() -> Any:
+    x, y = Input((6, 3)), Input((6, 3))
+    z = L.Multiply()([L.Masking()(x), y])
+    return Model([x, y], [z, L.SimpleRNN(2)(z)])
+
+
 @as_zip("SyncBatchNormalization", "synchronized")
 def sync_batch_normalization() -> Any:
     x = Input((5, 4, 3))

@@ -10,9 +10,9 @@ from reconstruct.artifact import Artifact, Graph, Layer, Writer
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules import RULES, Rule
 from reconstruct.rules.engine import EFFECTS, Outcome, apply
-from tests.rules.cases import KERAS_2, Case, Refusal, fields, keras_1, keras_2, layer, masks, sketch, tf_keras
+from tests.rules.cases import KERAS_2, Case, Refusal, fields, keras_1, keras_2, lambdas, layer, masks, sketch, tf_keras
 
-MODULES = (keras_1, keras_2, tf_keras, masks, fields)
+MODULES = (keras_1, keras_2, tf_keras, masks, lambdas, fields)
 CASES: list[Case] = [case for module in MODULES for case in module.CASES]
 REFUSALS: list[Refusal] = [case for module in MODULES for case in module.REFUSALS]
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -69,7 +69,7 @@ def test_before_becomes_after(case: Case) -> None:
         assert [described(n) for n in layers] == [described(n) for n in after]
     same = isinstance(case.after, Layer) and described(case.after) == described(case.before)
     assert {change.rule for change in outcome.changes} == (set() if same else {rule.name})
-    assert all(change.path.startswith("model/") for change in outcome.changes)
+    assert all(change.path.startswith("model") for change in outcome.changes)
     assert [f.code for f in outcome.findings] == ([case.finding] if case.finding else [])
 
     twice = apply(outcome.artifact, [rule])

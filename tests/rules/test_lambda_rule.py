@@ -80,6 +80,15 @@ def test_a_mask_is_not_handed_on(source: Layer) -> None:
     assert (same.class_name, same.config) == ("Op", {"function": "copy"})
 
 
+def test_a_layer_that_hands_on_masks_is_put_in_a_model() -> None:
+    masked = Layer("Masking", "m", {"mask_value": 0.0}, path="model/m")
+    named = {"function": "relu", "function_type": "function", "module": "keras.backend"}
+    relu = Layer("Lambda", "x", named, path="model/x")
+    inside = _result(_applied(_functional(masked, relu)))
+    assert [n.class_name for n in inside.walk()] == ["Functional", "InputLayer", "ReLU"]
+    assert _result(_applied(_functional(relu))).class_name == "ReLU"
+
+
 def test_without_masks_nothing_is_something() -> None:
     assert _result(_applied(_functional(_lambda("identity")))).class_name == "Identity"
     plain = Layer("Embedding", "m", {"mask_zero": False}, path="model/m")
