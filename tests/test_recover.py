@@ -125,7 +125,7 @@ LIVE = [
     ("tf_keras-2.21/unzipped", "tf_keras 2.21", "config"),
     ("keras-3.15/cnn_zip.keras", "keras 3.15", "native"),
     ("keras-3.15/attention.keras", "keras 3.15", "native"),
-    ("keras-3.15/recurrent_h5.h5", "keras 3.15", "native"),
+    ("keras-3.15/encoder_decoder_h5.h5", "keras 3.15", "native"),
 ]
 
 

@@ -118,3 +118,8 @@ def rename(model: Layer, names: Mapping[str, str]) -> Layer:
         for n in graph.layers
     )
     return model.replace(graph=Graph(layers, map_refs(graph.inputs, ref), map_refs(graph.outputs, ref)))
+
+
+def sizes(value: object, rank: int) -> tuple[int, ...]:
+    """A size that a config writes as a number or as a list, for each of `rank` axes."""
+    return tuple(int(v) for v in value) if isinstance(value, list | tuple) else (int(value),) * rank  # type: ignore[call-overload]

@@ -8,6 +8,7 @@ What differs (layers/merging/, layers/rnn/ and layers/layer.py of Keras 3; layer
 - A layer called with initial states gets no automatic mask in Keras 3, and none comes out of a nested model.
 - Bidirectional repeats the last output at masked steps in Keras 1 and 2, and gives zeros in `tf.keras` and Keras 3.
 - Multiply of Keras 3 puts 1 where an input is masked, which changes the product; no Keras before does.
+- Identity, Normalization and Rescaling hand on masks in Keras 3 only.
 - Softmax takes no mask before `tf.keras` 2.4.
 
 So every layer that uses a mask is passed the right one as an argument, where the automatic one is another.
@@ -32,8 +33,10 @@ _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 _TAKE = (*_SEQUENCES, "GlobalAveragePooling1D", "TimeDistributed", "BatchNormalization")
 _PASS = (
     "Activation Dropout SpatialDropout1D GaussianNoise GaussianDropout AlphaDropout BatchNormalization LeakyReLU PReLU "
-    "ELU ReLU ThresholdedReLU Softmax ActivityRegularization Dense LayerNormalization"
+    "ELU ReLU ThresholdedReLU Softmax ActivityRegularization Dense LayerNormalization GroupNormalization "
+    "UnitNormalization"
 ).split()
+_END = ("Identity", "Normalization", "Rescaling")
 
 
 @dataclass
@@ -196,7 +199,7 @@ def _with_masks(layer: Layer, holds: bool, inner: bool) -> Layer:
     old = _Flow(graph, False, inner, branches=holds)
     held = frozenset(n.name for n in graph.layers if holds and _is_held(n, old))
     plain = frozenset(n.name for n in graph.layers if holds and _is_masked_softmax(n, old))
-    ends = frozenset(n.name for n in graph.layers if _ends_steps(n, old))
+    ends = frozenset(n.name for n in graph.layers if _ends_mask(n, old))
     products = frozenset(n.name for n in graph.layers if _is_masked_product(n, old, _Flow(graph, True)))
     new = _Flow(graph, True, lost=held | plain | ends | products)
     layers: list[Layer] = []
@@ -226,8 +229,10 @@ def _with_masks(layer: Layer, holds: bool, inner: bool) -> Layer:
     return model.replace(graph=Graph(placed, graph.inputs, map_refs(graph.outputs, ref)))
 
 
-def _ends_steps(layer: Layer, old: _Flow) -> bool:
-    """Whether TimeDistributed gets a mask of the steps inside, which Keras 3 would hand on with an axis too many."""
+def _ends_mask(layer: Layer, old: _Flow) -> bool:
+    """Whether Keras 3 would hand on a mask where none was: also TimeDistributed that takes the last of masked steps."""
+    if layer.class_name in _END and len(layer.calls) == 1:
+        return old.of(refs_in(layer.calls[0].args)[0]) is not None
     if layer.class_name != "TimeDistributed" or len(layer.calls) != 1 or not _gives_last(layer.children["layer"]):
         return False
     mask = old.of(refs_in(layer.calls[0].args)[0])

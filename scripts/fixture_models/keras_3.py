@@ -52,7 +52,7 @@ def cnn() -> Any:
     )
 
 
-@both("native", "LSTM", "GRU", "Bidirectional", "hard_sigmoid", "ConvLSTM2D")
+@zipped("native", "LSTM", "GRU", "Bidirectional", "hard_sigmoid", "ConvLSTM2D", name="recurrent_zip")
 def recurrent() -> Any:
     x, y = Input((7, 4)), Input((4, 6, 5, 2))
     a = L.Bidirectional(L.LSTM(5, return_sequences=True, recurrent_activation="hard_sigmoid"))(x)

@@ -115,7 +115,7 @@ def padded_and_states(rng: np.random.Generator) -> list[np.ndarray]:
     return [*padded(6, 3)(rng), *(rng.normal(0.0, 1.0, (3, 2)).astype(np.float32) for _ in range(2))]
 
 
-@both("RNN", "StackedRNNCells", "Bidirectional", "initial_state", "zero_output_for_mask", inputs=padded_and_states)
+@as_zip("RNN", "StackedRNNCells", "Bidirectional", "initial_state", "zero_output_for_mask", inputs=padded_and_states)
 def recurrent_options() -> Any:
     x, forward, backward = Input((6, 3)), Input((2,)), Input((2,))
     masked = L.Masking()(x)
@@ -258,7 +258,7 @@ def channels_first() -> Any:
 # Recurrent layers
 
 
-@both("LSTM", "GRU", "SimpleRNN", "hard_sigmoid", "time_major", "reset_after")
+@as_h5("LSTM", "GRU", "SimpleRNN", "hard_sigmoid", "time_major", "reset_after")
 def recurrent() -> Any:
     x = Input((7, 4))
     a = L.LSTM(5, return_sequences=True, recurrent_activation="hard_sigmoid")(x)
@@ -361,7 +361,7 @@ def embedding_mask_zero() -> Any:
 # Attention
 
 
-@both("MultiHeadAttention", "LayerNormalization", "transformer", "Embedding", "/ in names", integers=15)
+@as_h5("MultiHeadAttention", "LayerNormalization", "transformer", "Embedding", "/ in names", integers=15)
 def transformer_block() -> Any:
     x = Input((6,))
     y = L.Embedding(15, 8, input_length=6)(x)
@@ -629,7 +629,7 @@ def siamese() -> Any:
     )
 
 
-@both("nested", "three_levels", "TimeDistributed", "hard_sigmoid")
+@as_zip("nested", "three_levels", "TimeDistributed", "hard_sigmoid")
 def model_in_time_distributed() -> Any:
     core = Sequential([L.Dense(5, activation="hard_sigmoid", input_shape=(4,)), L.BatchNormalization(), L.Dense(4)])
     x = Input((4,))
