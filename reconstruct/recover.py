@@ -215,7 +215,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     keras_3.clear()
     objects = {**custom_code.load(options.custom), **options.custom_objects}
     assert outcome.artifact.model is not None
-    recovery._custom_objects, result.portable = objects, not objects
+    recovery._custom_objects = objects
     try:
         built = keras_3.build(outcome.artifact.model, objects)
     except UnknownLayer:
@@ -228,7 +228,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.findings = (*result.findings, *built.findings)
     result.tensors = _account(artifact, [t for _, t in built.assigned], result.tensors)
     result.rung = "config"
-    recovery._model = built.model
+    recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
 
     say("verifying")
     inputs = _inputs(built.model, outcome)
@@ -372,6 +372,7 @@ def _load_native(
         return False
     result = recovery.result
     result.rung, result.status = "native", "unverified"
+    result.portable = keras_3.is_stock(recovery._model)
     result.tensors = Tensors(result.tensors.in_file, result.tensors.in_file, ())
     result.verification = Verification(
         tried=({"oracle": "any", "outcome": f"only Keras itself could read the file: {error.message}"},)

@@ -14,8 +14,8 @@ from reconstruct import rules
 from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import ReconstructError
 from reconstruct.readers import read
-from reconstruct.rules.layout import of_theano
 from reconstruct.rules import lambdas
+from reconstruct.rules.layout import of_theano
 from reconstruct.runtimes import keras_3
 from reconstruct.verification.comparison import Comparison, compare
 from tests.conftest import FIXTURES, SavedModel, load_manifest

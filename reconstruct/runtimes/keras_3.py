@@ -445,6 +445,17 @@ def save(model: Any, path: str) -> None:
     model.save(path)
 
 
+def is_stock(model: Any) -> bool:
+    """Whether a model is made of Keras's own classes and functions, so that its file loads without any other code."""
+    things = [thing for layer in model._flatten_layers() for thing in (type(layer), *_activations(layer))]
+    return all(str(getattr(thing, "__module__", "")).startswith("keras.") for thing in things)
+
+
+def _activations(layer: Any) -> list[Any]:
+    found = [getattr(layer, name, None) for name in ("activation", "recurrent_activation")]
+    return [a if inspect.isroutine(a) else type(a) for a in found if a is not None]
+
+
 def clear() -> None:
     """Forget all models; names are counted from the start again."""
     keras.backend.clear_session()
