@@ -304,7 +304,9 @@ def _check_output(output: Path, source: Path) -> None:
     """Find out now, and not after the work, that the output cannot be written."""
     option = "-o"
     if output.suffix != ".keras":
-        raise typer.BadParameter(f"{output} must end in .keras: Keras goes by that", param_hint=option)
+        raise typer.BadParameter(
+            f"the name of the output must end in .keras, since Keras goes by that; {output} does not", param_hint=option
+        )
     if output.is_dir():
         raise typer.BadParameter(f"{output} is a directory", param_hint=option)
     if output.exists() and source.exists() and output.samefile(source):

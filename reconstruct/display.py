@@ -165,7 +165,10 @@ def error_fields(error: BaseException) -> dict[str, str]:
 def show_error(error: BaseException | Mapping[str, str]) -> None:
     """An error on stderr: what happened, where, and what to do."""
     fields = error if isinstance(error, Mapping) else error_fields(error)
-    say(f"error: {_short(fields['message'], 2000)}", "error", error=True)
+    first, *others = fields["message"].split("\n")[:60]
+    say(f"error: {_short(first, 2000)}", "error", error=True)
+    for line in others:
+        say(f"    {_short(line)}", error=True)
     path = fields.get("path")
     if path and path not in fields["message"]:
         say(f"  where: {_short(path)}", error=True)

@@ -215,7 +215,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     keras_3.clear()
     objects = {**custom_code.load(options.custom), **options.custom_objects}
     assert outcome.artifact.model is not None
-    recovery._custom_objects = objects
+    # A class that stands in for one of another name is written under its own
+    recovery._custom_objects = {**{getattr(o, "__name__", k): o for k, o in objects.items()}, **objects}
     try:
         built = keras_3.build(outcome.artifact.model, objects)
     except UnknownLayer:
@@ -279,7 +280,7 @@ def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np
     """Probes of the first size that the model takes, where the file leaves the size open."""
     from reconstruct.runtimes import keras_3
 
-    sizes = probes.OPEN_SIZES if any(i.is_open for i in inputs) else probes.OPEN_SIZES[:1]
+    sizes = probes.sizes_to_try(inputs)
     problem: Exception | None = None
     for size in sizes:
         made = list(probes.make(inputs, size))
@@ -307,7 +308,7 @@ def _verify(
     from reconstruct.runtimes import keras_3
 
     model = recovery._model
-    tolerance = HALF_TOLERANCE.get(getattr(model, "compute_dtype", ""), TOLERANCE)
+    tolerance = max([TOLERANCE, *(HALF_TOLERANCE.get(d, TOLERANCE) for d in keras_3.compute_dtypes(model))])
     if options.examples is not None:
         return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
     reason = None if options.trust_code else why_not_asked(artifact)

@@ -307,6 +307,30 @@ def test_a_custom_layer_that_is_given_in_python(tmp_path: Path, how: str, monkey
     assert recovery.report["portable"] is False
 
 
+def test_a_class_that_stands_in_under_another_name_can_be_saved(tmp_path: Path) -> None:
+    (tmp_path / "swirl.py").write_text(SWIRL.replace("class Swirl", "class Another"), "utf-8")
+    cls = custom_code.load([str(tmp_path / "swirl.py")])["Another"]
+    x = np.array([[1.0, 2.0, 3.0]], "float32")
+    np.savez(tmp_path / "e.npz", x0=x, y0=(x @ WEIGHTS["kernel"] + WEIGHTS["bias"]) * [2.0, -2.0])
+    recovery = reconstruct.recover(
+        swirl(tmp_path), custom_objects={"Swirl": cls}, examples=tmp_path / "e.npz", pool=NoPool()
+    )
+    assert recovery.status == "verified"
+    recovery.save(tmp_path / "new.keras")
+    assert (tmp_path / "new.keras").stat().st_size > 0
+
+
+def test_weights_whose_checksum_is_wrong_are_not_used(tmp_path: Path) -> None:
+    source = FIXTURES / "files/keras-3.15/cnn_zip.keras"
+    data = bytearray(source.read_bytes())
+    weights = next(iter(reconstruct.inspect(source).tensors)).read().tobytes()
+    data[data.index(weights[:16])] ^= 0x40
+    (tmp_path / "flipped.keras").write_bytes(data)
+    recovery = reconstruct.recover(tmp_path / "flipped.keras", pool=NoPool())
+    assert recovery.status == "failed"
+    assert "checksum" in (recovery.result.error or {})["message"]
+
+
 def test_a_missing_layer_says_what_is_missing(tmp_path: Path) -> None:
     recovery = reconstruct.recover(swirl(tmp_path), pool=NoPool())
     assert recovery.status == "failed"

@@ -210,7 +210,7 @@ def _named(layer: Layer, function: Stored, context: Context) -> Translation:
     where = f"{module}.{name}" if module and module not in ("__main__", "builtins") else name
     missing = NotEquivalent(
         f"the Lambda layer {layer.name!r} calls the function {where!r}, which is not in the file",
-        hint=f"give its code: --custom FILE.py, where FILE.py defines {name}",
+        hint=f"say what {name} does with stock layers, in the code that made the model",
     )
     if path is None:
         raise missing
@@ -231,7 +231,8 @@ def _arguments(layer: Layer) -> dict[str, Any]:
 def _refused(layer: Layer, reason: str, code: Readings, program: Program, hint: str = "") -> NotEquivalent:
     return NotEquivalent(
         f"the Lambda layer {layer.name!r} cannot be translated: {reason}. Its bytecode ({code}):\n{program.listing()}",
-        hint=hint or "give a layer that computes the same under the name Lambda: --custom FILE.py",
+        hint=hint
+        or "where you have the code that made the model, say the same there with stock layers, and save it again",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ from reconstruct.readers import legacy_weights, object_weights, parse
 
 
 class H5Source:
-    """An HDF5 file (a path, or a binary file object) that is opened when something is first read from it."""
+    """An HDF5 file (a path, or a binary file object) that is opened when something is first read from it.
 
-    def __init__(self, file: Any, name: str) -> None:
+    `check` is called once, before the first array is read; it raises `ReadError` where the bytes are damaged.
+    """
+
+    def __init__(self, file: Any, name: str, check: Callable[[], None] = lambda: None) -> None:
         self._file = file
         self.name = name
         self._open: h5py.File | None = None
+        self._check: Callable[[], None] | None = check
 
     @property
     def root(self) -> h5py.File:
@@ -71,6 +75,9 @@ class H5Source:
             raise ReadError(f"{self.name}: {where} does not hold numbers but {dataset.dtype}", path=where)
 
         def read() -> np.ndarray:
+            if self._check is not None:
+                self._check()
+                self._check = None
             try:
                 return np.asarray(self.root[where][()])
             except (OSError, KeyError) as error:

@@ -39,8 +39,25 @@ def read(path: Path) -> Artifact:
                 hint="if it holds model files, unpack it and give those",
             )
         config, metadata = (_member_json(archive, name, path) for name in ("config.json", "metadata.json"))
-        weights = H5Source(_Member(path, archive.getinfo(WEIGHTS)), f"{path}/{WEIGHTS}") if WEIGHTS in names else None
+        weights = None
+        if WEIGHTS in names:
+            member = _Member(path, archive.getinfo(WEIGHTS))
+            weights = H5Source(member, f"{path}/{WEIGHTS}", lambda: _check_sum(path))
     return _artifact(path, "keras-zip", config, metadata, weights)
+
+
+def _check_sum(path: Path) -> None:
+    """Raises `ReadError` where the weights are not those that were written; reads all of them once."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as member:
+            while member.read(1 << 20):
+                pass
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ReadError(
+            f"{path} is damaged: the checksum of {WEIGHTS} does not match its bytes",
+            path=str(path),
+            hint="get the file again; what it holds now is not what was saved",
+        ) from error
 
 
 def read_directory(path: Path) -> Artifact:

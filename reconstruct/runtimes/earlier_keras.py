@@ -113,12 +113,15 @@ def _stand_in_for_unused_packages() -> None:
         "yaml": {},
         "distutils": {},
         "distutils.version": {"StrictVersion": Version},
+        "pkg_resources": {"parse_version": Version},  # of setuptools before version 82
         "scipy": {},
         "scipy.linalg": {},
         "scipy.ndimage": {},
         "scipy.sparse": {"issparse": lambda value: False},
     }
-    missing = {name for name in ("yaml", "distutils", "scipy") if importlib.util.find_spec(name) is None}
+    missing = {
+        name for name in ("yaml", "distutils", "scipy", "pkg_resources") if importlib.util.find_spec(name) is None
+    }
     for name, values in contents.items():
         package, _, child = name.partition(".")
         if package in missing:

@@ -402,11 +402,22 @@ def inputs_of(model: Any) -> list[tuple[str, tuple[int | None, ...], str]]:
     return [(t.name, tuple(t.shape), str(t.dtype)) for t in keras.tree.flatten(model.inputs)]
 
 
+def _array(tensor: Any) -> np.ndarray:
+    """The value of a tensor; float32 for bfloat16, which NumPy lacks."""
+    array = np.asarray(keras.ops.convert_to_numpy(tensor))
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
+def compute_dtypes(model: Any) -> set[str]:
+    """The dtypes in which the layers of a model compute; under a mixed policy the model's own is not among them."""
+    return {str(layer.compute_dtype) for layer in model._flatten_layers(include_self=False)}
+
+
 def run(model: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The outputs of a model in inference, flattened, for one array an input."""
     reset_states(model)
     outputs = model(_as_inputs(model, arrays), training=False)
-    return [keras.ops.convert_to_numpy(t) for t in keras.tree.flatten(outputs)]
+    return [_array(t) for t in keras.tree.flatten(outputs)]
 
 
 def _as_inputs(model: Any, arrays: Sequence[np.ndarray]) -> Any:
@@ -432,7 +443,7 @@ def layer_outputs(model: Any, arrays: Sequence[np.ndarray]) -> dict[str, list[np
             tensors[layer.name] = keras.tree.flatten(nodes[0 if len(nodes) == 1 else -1].output_tensors)
     probe = keras.Model(model.inputs, tensors)
     found = probe(_as_inputs(probe, arrays), training=False)
-    return {n: [keras.ops.convert_to_numpy(t) for t in keras.tree.flatten(found[n])] for n in tensors}
+    return {n: [_array(t) for t in keras.tree.flatten(found[n])] for n in tensors}
 
 
 def load(path: str, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:

@@ -11,6 +11,8 @@ from reconstruct.errors import ReadError
 
 def read_examples(path: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Inputs and outputs. Raises `ReadError` where the file is no such thing; pickled arrays are refused."""
+    if not Path(path).is_file():
+        raise ReadError(f"there is no file {path}", path=path, hint="--examples takes an .npz with x0… and y0…")
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             xs, ys = ([stored[f"{k}{i}"] for i in range(len(stored.files)) if f"{k}{i}" in stored.files] for k in "xy")

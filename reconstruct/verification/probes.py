@@ -9,8 +9,10 @@ import numpy as np
 
 from reconstruct.artifact import Graph, Layer, Ref, refs_in
 
-# Sizes tried for axes the file leaves open, by how many axes one input leaves open: long sequences, then images.
+# Sizes tried for axes the file leaves open, in sequences and in images. TensorFlow computes garbage, without an error,
+# where a depthwise convolution is larger than its input, so images are not small to begin with.
 OPEN_SIZES = (16, 32, 64, 128, 224, 8, 299, 100, 5, 3, 2, 1)
+OPEN_IMAGE_SIZES = (128, 64, 224, 32, 16, 299, 100, 8, 5, 3, 2, 1)
 BATCH = 3
 SEED = 20240613
 
@@ -30,8 +32,14 @@ class Input:
         return (batch, *(size if n is None else n for n in self.shape[1:]))
 
     @property
-    def is_open(self) -> bool:
-        return any(n is None for n in self.shape[1:])
+    def open_axes(self) -> int:
+        return sum(n is None for n in self.shape[1:])
+
+
+def sizes_to_try(inputs: Sequence[Input]) -> tuple[int, ...]:
+    """Sizes for the open axes of these inputs, the likeliest first; a single one where no axis is open."""
+    axes = max((i.open_axes for i in inputs), default=0)
+    return OPEN_IMAGE_SIZES if axes > 1 else OPEN_SIZES if axes else OPEN_SIZES[:1]
 
 
 def index_limits(model: Layer) -> dict[str, int]:

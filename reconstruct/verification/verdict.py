@@ -85,6 +85,19 @@ def against_oracles(
                     "they were not compared",
                 ),
             )
+        spread = _spread([o for o, f in zip(answer.outputs, found, strict=True) if f.finite])
+        if verdict.agrees and spread <= tolerance:
+            verdict = _with(
+                verdict,
+                Finding(
+                    "outputs_constant",
+                    "warning",
+                    "model",
+                    f"the original gives nearly the same outputs for all probes (they vary by {spread:.1e}), "
+                    "so that they agree proves less than it does elsewhere",
+                    "give examples of real inputs and their outputs: --examples E.npz",
+                ),
+            )
         if not verdict.agrees:
             return _with_place(verdict, oracle, probes, layer_outputs, tolerance)
         return verdict
@@ -107,6 +120,21 @@ def _verdict(name: str, found: Comparison, probes: int, tolerance: float, tried:
     return Verdict(
         False, verification, (Finding("outputs_differ", "error", "model", f"{name}: the outputs differ: {what}"),)
     )
+
+
+def _spread(outputs: Sequence[Arrays]) -> float:
+    """How much the outputs vary over all rows of all probes: the largest range of any one number, infinite if nothing
+    can tell."""
+    spread = 0.0
+    for k in range(len(outputs[0])):
+        arrays = [o[k] for o in outputs if o[k].ndim and o[k].size and o[k].dtype.kind in "fiub"]
+        if not arrays:
+            return np.inf
+        rows = np.concatenate([a.astype(np.float64).reshape(len(a), -1) for a in arrays])
+        if len(rows) < 2:
+            return np.inf
+        spread = max(spread, float(np.ptp(rows, axis=0).max()))
+    return spread
 
 
 def _with(verdict: Verdict, finding: Finding) -> Verdict:

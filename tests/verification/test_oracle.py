@@ -179,6 +179,12 @@ def test_an_oracle_that_gives_nothing_finite_does_not_count() -> None:
     assert [f.code for f in found.findings] == ["outputs_not_finite"]
 
 
+def test_outputs_that_do_not_vary_prove_less() -> None:
+    found = verdict(answering("one", [1.0, 1.0], [1.0, 1.0]), outputs=[[1.0, 1.0], [1.0, 1.0]])
+    assert found.agrees is True
+    assert [f.code for f in found.findings] == ["outputs_constant"]
+
+
 def test_without_an_oracle_nothing_is_said() -> None:
     found = verdict(answering("one", OracleFailed("broken")))
     assert (found.agrees, found.verification.oracle) == (None, None)
