@@ -303,7 +303,8 @@ class Eager:
         return self.keras.models.load_model(str(path), custom_objects=self._names(custom), compile=False, **options)
 
     def _names(self, custom: dict[str, Any]) -> dict[str, Any]:
-        return {**(_cpu_forms(self.keras) if self.legacy else _operations(self.keras)), **custom}
+        own = {**_cpu_forms(self.keras), **_convnext_layers()} if self.legacy else _operations(self.keras)
+        return {**own, **custom}
 
     def describe(self, model: Any) -> dict[str, Any]:
         tensors = self._inputs(model)
@@ -412,6 +413,12 @@ def _operations(keras: Any) -> dict[str, Any]:
             if is_operation and not hasattr(keras.layers, value.__name__):
                 found[value.__name__] = value
     return found
+
+
+def _convnext_layers() -> dict[str, Any]:
+    """The layers that tf_keras's own ConvNeXt models are saved with, and that it does not find when it loads them."""
+    convnext = importlib.import_module("tf_keras.src.applications.convnext")
+    return {name: getattr(convnext, name) for name in ("LayerScale", "StochasticDepth")}
 
 
 def _cpu_forms(keras: Any) -> dict[str, Any]:
