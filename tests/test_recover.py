@@ -240,7 +240,7 @@ def test_examples_that_disagree(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("shape", "does not run on the examples"), ("absent", "no .npz"), ("few", "shape")]
+    ("name", "says"), [("shape", "does not run on the examples"), ("absent", "there is no file"), ("few", "shape")]
 )
 def test_examples_that_do_not_fit(tmp_path: Path, name: str, says: str) -> None:
     stored, path = recorded(MLP), tmp_path / "e.npz"
