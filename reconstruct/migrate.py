@@ -15,8 +15,9 @@ from typing import Any
 
 from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.naming import output_name
+from reconstruct.readers.config_json import config_names
 from reconstruct.readers.sniff import HDF5_SIGNATURE
-from reconstruct.report import Result
+from reconstruct.report import VERSION, Result
 from reconstruct.runtimes.worker import Worker
 
 SECONDS = 900.0
@@ -51,10 +52,10 @@ def migrate(
     """
     target = Path(destination)
     target.mkdir(parents=True, exist_ok=True)
-    tasks = plan(sources, target, hints or {}, custom)
+    state = _State(target / STATE)
+    tasks = plan(sources, target, hints or {}, custom, state.owners)
     if on_total:
         on_total(len(tasks))
-    state = _State(target / STATE)
     results: dict[str, dict[str, Any]] = {}
 
     def done(task: Task, result: dict[str, Any]) -> None:
@@ -92,27 +93,35 @@ def plan(
     target: Path,
     hints: Mapping[str, Mapping[str, Any]],
     custom: Sequence[str] = (),
+    owners: Mapping[str, str] | None = None,
 ) -> list[Task]:
-    """The files to recover and where each goes: no two to the same place.
+    """The files to recover and where each goes: no two to the same place, and none to that of a source or of what an
+    earlier run wrote for another source (`owners`: absolute output to absolute source).
 
     Raises `ReadError` for a source that does not exist.
     """
-    tasks: list[Task] = []
-    taken: set[str] = set()
-    seen: set[Path] = set()
+    found: dict[Path, tuple[Path, str]] = {}
     for source in map(Path, sources):
         if not source.exists():
             raise ReadError(f"there is no {source}", path=str(source), hint="check the path")
         for file, relative in _files(source, target):
-            if file.resolve() in seen:
-                continue
-            seen.add(file.resolve())
-            output = output_name(relative, taken)
-            taken.add(output.lower())  # some file systems do not tell case
-            hint = dict(hints.get(relative, {}))
-            hint["custom"] = [*custom, *hint.get("custom", [])]
-            tasks.append(Task(str(file), str(target / output), hint))
+            found.setdefault(file.resolve(), (file, relative))
+    tasks: list[Task] = []
+    sourced = {_relative(path, target) for path in found}
+    taken: set[str] = set()
+    for path, (file, relative) in found.items():
+        others = {_relative(Path(o), target) for o, by in (owners or {}).items() if by != str(path)}
+        output = output_name(relative, taken | sourced | others)
+        taken.add(output.lower())  # some file systems do not tell case
+        hint = dict(hints.get(relative, {}))
+        hint["custom"] = [*custom, *hint.get("custom", [])]
+        tasks.append(Task(str(file), str(target / output), hint))
     return tasks
+
+
+def _relative(path: Path, target: Path) -> str:
+    """A path below the destination as `output_name` would give it; others never collide with one."""
+    return os.path.relpath(path, target.resolve()).replace(os.sep, "/").lower()
 
 
 def _files(source: Path, target: Path) -> Iterator[tuple[Path, str]]:
@@ -201,6 +210,7 @@ class _State:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[str, dict[str, Any]] = {}
+        self.owners: dict[str, str] = {}  # which source an output in the directory belongs to
         self._ragged = False  # whether the last line was cut off when a run was killed
         try:
             text = path.read_text("utf-8")
@@ -211,6 +221,9 @@ class _State:
             try:
                 entry = json.loads(line)
                 self._known[entry["key"]] = entry["result"]
+                if entry["result"].get("output"):
+                    output = str(Path(entry["result"]["output"]).resolve())
+                    self.owners[output] = str(Path(entry["result"]["source"]).resolve())
             except (ValueError, KeyError, TypeError):
                 continue  # the last line of a run that was killed
 
@@ -228,8 +241,18 @@ class _State:
 
 
 def _key(task: Task) -> str:
-    """What the result depends on: the file as it is now, where it goes, and the hints."""
+    """What the result depends on: the files as they are now, where it goes, the hints, and this version."""
     source = Path(task.source).absolute()
-    status = source.stat()
-    parts = [str(source), status.st_size, status.st_mtime_ns, str(Path(task.output).absolute()), task.hint]
+    beside = [source.with_name(name) for name in config_names(source)]
+    named = [Path(name) for name in (*task.hint.get("custom", ()), task.hint.get("examples")) if name]
+    states = [_stamp(path) for path in (source, *beside, *named)]
+    parts = [str(source), states, str(Path(task.output).absolute()), task.hint, VERSION]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

@@ -273,7 +273,8 @@ def _inputs(model: Any, outcome: Outcome) -> list[probes.Input]:
 
     assert outcome.artifact.model is not None
     limits = probes.index_limits(outcome.artifact.model)
-    return [probes.Input(n, s, d, limits.get(n)) for n, s, d in keras_3.inputs_of(model)]
+    mask = probes.mask_value(outcome.artifact.model)
+    return [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
 
 
 def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np.ndarray]]:

@@ -91,6 +91,23 @@ def test_no_output_overwrites_another(source: Path, tmp_path: Path, handled: Han
     assert contents(tmp_path / "new")["sub/a.keras"] == "sub/a.h5"
 
 
+def test_a_source_is_never_overwritten(source: Path, handled: Handled) -> None:
+    fill(source, "model.keras")
+    (task,) = plan([source], source, {})
+    assert Path(task.output) == source / "model.keras.keras"
+
+
+def test_a_later_run_does_not_overwrite_what_an_earlier_one_wrote(tmp_path: Path, handled: Handled) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        fill(tmp_path / name, "model.h5")
+    (first,) = migrate([tmp_path / "a"], tmp_path / "out")
+    (second,) = migrate([tmp_path / "b"], tmp_path / "out")
+    assert Path(first["output"]).name == "model.keras"
+    assert Path(second["output"]).name == "model.h5.keras"
+    assert migrate([tmp_path / "a"], tmp_path / "out") == [first]
+
+
 def test_names_of_outputs() -> None:
     taken: set[str] = set()
     found = []

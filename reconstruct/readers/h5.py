@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from reconstruct.artifact import Artifact, Tensor, Training, Writer
+from reconstruct.artifact import Artifact, Finding, Tensor, Training, Writer
 from reconstruct.errors import ConfigError, ReadError
 from reconstruct.readers import legacy_weights, object_weights, parse
 
@@ -112,6 +112,29 @@ def read(path: Path) -> Artifact:
         f"{path} is an HDF5 file, but not one that Keras wrote: it has neither a model config nor layer names",
         path=str(path),
         hint="give the file that model.save() or save_weights() wrote",
+    )
+
+
+def _unlisted(source: H5Source, group: h5py.Group, listed: Sequence[Tensor]) -> list[Tensor]:
+    """The arrays below `group` that its lists of names leave out, so that nothing is lost without being named."""
+    known = {name for tensor in listed for name in tensor.sources}
+    found: list[Tensor] = []
+
+    def visit(name: str, node: Any) -> None:  # follows no links
+        if isinstance(node, h5py.Dataset) and node.name not in known and node.dtype.kind in "fiub":
+            found.append(source.tensor(node, name))
+
+    group.visititems(visit)
+    return found
+
+
+def _weights_without_layer(tensors: Sequence[Tensor]) -> Finding:
+    names = ", ".join(t.name for t in tensors[:5]) + (", …" if len(tensors) > 5 else "")
+    return Finding(
+        "weights_without_layer",
+        "warning",
+        "model_weights",
+        f"the file holds {len(tensors)} arrays that none of its lists of weights names: {names}",
     )
 
 

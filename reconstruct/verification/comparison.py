@@ -47,6 +47,8 @@ def compare(ours: Sequence[np.ndarray], original: Sequence[np.ndarray]) -> Compa
             if not np.array_equal(a, b):
                 return Comparison(np.inf, np.inf, f"output {i} is not numeric and differs")
             continue
+        if a.dtype.kind in "iub" and b.dtype.kind in "iub" and not np.array_equal(a, b):
+            return Comparison(np.inf, np.inf, f"output {i} holds whole numbers and differs")
         a, b = a.astype(np.float64), b.astype(np.float64)
         if not np.isfinite(b).all():
             return Comparison(np.inf, np.inf, f"output {i} of the original is not finite", finite=False)

@@ -19,12 +19,14 @@ SEED = 20240613
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a model: its batch shape (None where open), dtype, and the number of indices it may take."""
+    """One input of a model: its batch shape (None where open), dtype, the number of indices it may take, and the value
+    that masks a step where the model has a Masking layer."""
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     limit: int | None = None
+    mask: float | None = None
 
     def sized(self, size: int) -> tuple[int, ...]:
         """The shape with every open axis but the batch set to `size`."""
@@ -48,6 +50,12 @@ def index_limits(model: Layer) -> dict[str, int]:
     Follows the layers that leave values as they are, wrappers, and nested models.
     """
     return {name: limit for name, limit in _limits(model).items() if limit is not None}
+
+
+def mask_value(model: Layer) -> float | None:
+    """The value that masks a step, of the first Masking layer anywhere in the model; None where it has none."""
+    values = (n.config.get("mask_value", 0.0) for n in model.walk() if n.class_name == "Masking")
+    return next((float(v) for v in values if isinstance(v, int | float)), None)
 
 
 _SAME_VALUES = {"Reshape", "Flatten", "Permute", "RepeatVector", "Dropout", "SpatialDropout1D", "Masking", "InputLayer"}
@@ -108,8 +116,9 @@ def _keeps_values(layer: Layer) -> bool:
 def make(inputs: Sequence[Input], size: int) -> Iterator[list[np.ndarray]]:
     """Three probes, one array an input: normal values, values of images scaled to 0…1, and edges.
 
-    Indices are uniform; the second probe is padded with zeros at the end of each row and the third at the start, as
-    masked sequences are, and the third holds the largest index.
+    Indices are uniform. The second probe is padded at the end of each row and the third at the start, as masked
+    sequences are: indices with zeros, and the inputs of a model with a Masking layer with the value that masks a step.
+    The third holds the largest index.
     """
     rng = np.random.default_rng(SEED)
     shapes = [i.sized(size) for i in inputs]
@@ -118,10 +127,13 @@ def make(inputs: Sequence[Input], size: int) -> Iterator[list[np.ndarray]]:
         for i, s in zip(inputs, shapes, strict=True)
     ]
     yield [
-        _padded(_indices(rng, i, s), end=True) if _is_index(i) else rng.random(s).astype(_dtype(i))
-        for i, s in zip(inputs, shapes, strict=True)
+        _padded(_indices(rng, i, s) if _is_index(i) else rng.random(s).astype(_dtype(i)), i, n, end=True)
+        for n, (i, s) in enumerate(zip(inputs, shapes, strict=True))
     ]
-    yield [_edge_indices(rng, i, s) if _is_index(i) else _edges(rng, i, s) for i, s in zip(inputs, shapes, strict=True)]
+    yield [
+        _edge_indices(rng, i, s, n) if _is_index(i) else _padded(_edges(rng, i, s), i, n, end=False)
+        for n, (i, s) in enumerate(zip(inputs, shapes, strict=True))
+    ]
 
 
 def _is_index(each: Input) -> bool:
@@ -132,24 +144,34 @@ def _dtype(each: Input) -> str:
     return each.dtype if each.dtype.startswith(("float", "int", "uint", "bool")) else "float32"
 
 
+_OWN_RANGE = {"uint8": 256, "int8": 100, "int16": 1000}
+
+
 def _indices(rng: np.random.Generator, each: Input, shape: tuple[int, ...]) -> np.ndarray:
-    return rng.integers(0, max(1, each.limit or 2), size=shape).astype(_dtype(each))
+    limit = each.limit or _OWN_RANGE.get(each.dtype, 2)
+    return rng.integers(0, max(1, limit), size=shape).astype(_dtype(each))
 
 
-def _padded(array: np.ndarray, end: bool) -> np.ndarray:
-    if array.ndim < 2 or array.shape[1] < 3:
+def _padded(array: np.ndarray, each: Input, number: int, end: bool) -> np.ndarray:
+    """Sequences of several lengths, padded with the value that masks a step: at their end, or at their start with one
+    more such step in the middle. Each input (its `number`) is padded differently."""
+    value = 0 if _is_index(each) else each.mask
+    rank = 2 if _is_index(each) else 3
+    if value is None or array.ndim < rank or array.shape[1] < 3:
         return array
     for row in range(len(array)):
-        count = 1 + (row * array.shape[1]) // (2 * len(array))
+        count = 1 + ((row + number) % len(array) * array.shape[1]) // (2 * len(array))
         if end:
-            array[row, -count:] = 0
+            array[row, -count:] = value
         else:
-            array[row, :count] = 0
+            array[row, :count] = value
+            if not _is_index(each) and array.shape[1] > 3:
+                array[row, -2] = value
     return array
 
 
-def _edge_indices(rng: np.random.Generator, each: Input, shape: tuple[int, ...]) -> np.ndarray:
-    array = _padded(_indices(rng, each, shape), end=False)
+def _edge_indices(rng: np.random.Generator, each: Input, shape: tuple[int, ...], number: int) -> np.ndarray:
+    array = _padded(_indices(rng, each, shape), each, number, end=False)
     if each.limit:
         array.reshape(len(array), -1)[:, -1] = each.limit - 1
     return array

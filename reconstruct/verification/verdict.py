@@ -45,8 +45,10 @@ def against_examples(run: Callable[[Arrays], Arrays], path: str, tolerance: floa
             path=path,
             hint="x0… must have the shapes of the model's inputs, with a batch axis, in their order",
         ) from error
-    found = compare(ours, expected)
-    return _verdict("examples", found, len(inputs[0]), tolerance, [])
+    if any(y.size == 0 for y in expected):
+        raise BuildError("the examples hold no numbers to compare", path=path, hint="give at least one row")
+    verdict = _verdict("examples", compare(ours, expected), len(inputs[0]), tolerance, [])
+    return _weighed(verdict, [expected], tolerance)
 
 
 def against_oracles(
@@ -85,19 +87,7 @@ def against_oracles(
                     "they were not compared",
                 ),
             )
-        spread = _spread([o for o, f in zip(answer.outputs, found, strict=True) if f.finite])
-        if verdict.agrees and spread <= tolerance:
-            verdict = _with(
-                verdict,
-                Finding(
-                    "outputs_constant",
-                    "warning",
-                    "model",
-                    f"the original gives nearly the same outputs for all probes (they vary by {spread:.1e}), "
-                    "so that they agree proves less than it does elsewhere",
-                    "give examples of real inputs and their outputs: --examples E.npz",
-                ),
-            )
+        verdict = _weighed(verdict, [o for o, f in zip(answer.outputs, found, strict=True) if f.finite], tolerance)
         if not verdict.agrees:
             return _with_place(verdict, oracle, probes, layer_outputs, tolerance)
         return verdict
@@ -122,19 +112,31 @@ def _verdict(name: str, found: Comparison, probes: int, tolerance: float, tried:
     )
 
 
-def _spread(outputs: Sequence[Arrays]) -> float:
-    """How much the outputs vary over all rows of all probes: the largest range of any one number, infinite if nothing
-    can tell."""
-    spread = 0.0
-    for k in range(len(outputs[0])):
-        arrays = [o[k] for o in outputs if o[k].ndim and o[k].size and o[k].dtype.kind in "fiub"]
-        if not arrays:
-            return np.inf
-        rows = np.concatenate([a.astype(np.float64).reshape(len(a), -1) for a in arrays])
-        if len(rows) < 2:
-            return np.inf
-        spread = max(spread, float(np.ptp(rows, axis=0).max()))
-    return spread
+def _weighed(verdict: Verdict, outputs: Sequence[Arrays], tolerance: float) -> Verdict:
+    """The verdict, with a finding for each output whose agreement proves little, since it hardly varies at all."""
+    error = verdict.verification.max_abs_error or 0.0
+    for k in range(len(outputs[0]) if verdict.agrees else 0):
+        spread = _spread([o[k] for o in outputs])
+        if spread is not None and (spread <= tolerance or error > spread / 10):
+            verdict = _with(
+                verdict,
+                Finding(
+                    "outputs_constant",
+                    "warning",
+                    "model",
+                    f"output {k} of the original is nearly the same for all inputs compared (it varies by "
+                    f"{spread:.1e}), so that it agrees proves little",
+                    "give examples of real inputs and their outputs: --examples E.npz",
+                ),
+            )
+    return verdict
+
+
+def _spread(arrays: Sequence[np.ndarray]) -> float | None:
+    """How much an output varies over all its rows: the largest range of any one number; None if nothing can tell."""
+    numeric = [a for a in arrays if a.ndim and a.size and a.dtype.kind in "fiub"]
+    rows = [row for a in numeric for row in a.astype(np.float64).reshape(len(a), -1)]
+    return float(np.ptp(np.stack(rows), axis=0).max()) if len(rows) > 1 else None
 
 
 def _with(verdict: Verdict, finding: Finding) -> Verdict:

@@ -84,3 +84,11 @@ def test_images_are_between_0_and_1() -> None:
 def test_booleans_and_unknown_dtypes() -> None:
     for flags, other in probes.make([Input("a", (None, 4), "bool"), Input("b", (None, 4), "string")], 16):
         assert (flags.dtype, other.dtype) == (np.bool_, np.float32)
+
+
+def test_sequences_of_a_model_with_masking_are_padded() -> None:
+    inputs = [Input("a", (None, 8, 2), "float32", mask=-1.0), Input("b", (None, 8, 2), "float32", mask=-1.0)]
+    _, (end, other), (start, _) = probes.make(inputs, 16)
+    assert all((row[-1] == -1.0).all() and not (row[0] == -1.0).all() for row in end)
+    assert all((row[0] == -1.0).all() and (row[-2] == -1.0).all() for row in start)
+    assert not np.array_equal(end == -1.0, other == -1.0)
