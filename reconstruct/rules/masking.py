@@ -59,13 +59,13 @@ def _with_initial_output(model: Layer, recurrent: Layer) -> Layer:
     return _inserted(model, name, [*nodes, add], Ref(fixed))
 
 
-def _inserted(model: Layer, name: str, nodes: list[Layer], instead: Ref | None = None) -> Layer:
+def _inserted(model: Layer, name: str, nodes: list[Layer], instead: Ref) -> Layer:
     """The model with `nodes` in place of the layer `name`, and with `instead` for its first output elsewhere."""
     graph = model.graph
     assert graph is not None
 
     def moved(ref: Ref) -> Ref:
-        return instead if instead is not None and ref == Ref(name) else ref
+        return instead if ref == Ref(name) else ref
 
     layers: list[Layer] = []
     for part in graph.layers:
