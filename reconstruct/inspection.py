@@ -18,7 +18,7 @@ from reconstruct.rules.engine import Change
 from reconstruct.rules.inputs import first_shape
 from reconstruct.rules.lambdas import is_stock
 from reconstruct.rules.training import translate
-from reconstruct.stock import ACTIVATIONS, LAYERS, slots
+from reconstruct.stock import LAYERS, foreign_activation, slots
 
 # What tells one layer from another of its class, in the words of Keras 1 to 3, in the order in which it is shown.
 _SETTINGS = (
@@ -124,7 +124,7 @@ def _missing_activations(model: Layer) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for layer in model.walk():
         for field in _ACTIVATION_FIELDS:
-            name = _unknown_activation(layer.config.get(field))
+            name = foreign_activation(layer.config.get(field))
             if name is None:
                 continue
             entry = found.setdefault(
@@ -139,21 +139,6 @@ def _missing_activations(model: Layer) -> list[dict[str, Any]]:
             )
             entry["uses"].append({"layer": layer.name, "path": layer.path})
     return list(found.values())
-
-
-def _unknown_activation(value: Any) -> str | None:
-    if isinstance(value, str):
-        return None if value in ACTIVATIONS else value
-    if not isinstance(value, Mapping):
-        return None
-    name, config = value.get("class_name"), value.get("config")
-    if name == "__lambda__":
-        return "lambda"
-    if name == "function" and isinstance(config, str):
-        package = str(value.get("module") or value.get("registered_name") or "builtins")
-        own = package.startswith(("keras", "tf_keras", "builtins", "function")) or package == config
-        return None if own and config in ACTIVATIONS else config
-    return None if name in LAYERS else str(name)
 
 
 def _missing_of(finding: Finding) -> dict[str, Any]:

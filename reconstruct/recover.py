@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 # Findings of rules that stand for a choice which neither the file nor, without an oracle, anything else confirms
-ASSUMPTIONS = ("lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous")
+ASSUMPTIONS = ("known_layer_assumed", "lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous")
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,10 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         artifact, doubt = artifact.replace(dialect=artifact.writer), None
     if doubt is not None:
         result.findings = (*result.findings, doubt)
-    outcome = rules.apply(artifact, rules.RULES)
+    from reconstruct.objects import custom as custom_code
+
+    given = {**custom_code.load(options.custom), **options.custom_objects}
+    outcome = rules.apply(artifact, rules.RULES, given)
     result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
     recovery._random = any(f.code == "random_outputs" for f in outcome.findings)
     result.assumptions = tuple(
@@ -209,11 +212,10 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     )
 
     say("building")
-    from reconstruct.objects import custom as custom_code
     from reconstruct.runtimes import keras_3
 
     keras_3.clear()
-    objects = {**custom_code.load(options.custom), **options.custom_objects}
+    objects = {name: thing for name, thing in given.items() if callable(thing)}
     assert outcome.artifact.model is not None
     # A class that stands in for one of another name is written under its own
     recovery._custom_objects = {**{getattr(o, "__name__", k): o for k, o in objects.items()}, **objects}

@@ -161,6 +161,22 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
     return tuple(Slot(n) for n in names_of(config)) if names_of else None
 
 
+def foreign_activation(value: Any) -> str | None:
+    """The name of an activation, as configs of any Keras write it, that Keras 3 does not have; None if it has it."""
+    if isinstance(value, str):
+        return None if value in ACTIVATIONS else value
+    if not isinstance(value, Mapping):
+        return None
+    name, config = value.get("class_name"), value.get("config")
+    if name == "__lambda__":
+        return "lambda"
+    if name == "function" and isinstance(config, str):
+        package = str(value.get("module") or value.get("registered_name") or "builtins")
+        own = package.startswith(("keras", "tf_keras", "builtins", "function")) or package == config
+        return None if own and config in ACTIVATIONS else config
+    return None if name in LAYERS else str(name)
+
+
 def _gates(*gates: str) -> list[str]:
     return [f"{kind}_{gate}" for gate in gates for kind in ("W", "U", "b")]
 

@@ -13,6 +13,7 @@ FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 # Before anything imports a framework: the backend, no chatter, and not the settings in the user's ~/.keras/keras.json.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # as reconstruct.runtimes sets it, for tests that import a framework first
 _keras_home = tempfile.TemporaryDirectory(prefix="reconstruct-tests-")
 os.environ["KERAS_HOME"] = _keras_home.name
 

@@ -179,7 +179,7 @@ def test_missing_components_are_named_with_all_that_the_file_knows(tmp_path: Pat
     assert "--custom FILE.py" in swirl["hint"]
     assert ("layer", "Dense") in missing
     assert missing["lambda", "Lambda"]["uses"][0]["path"] == "model/code"
-    assert missing["activation", "softplus2"]["uses"] == [{"layer": "a", "path": "model/a"}]
+    assert missing["activation", "softplus2"]["uses"] == [{"layer": "a_activation", "path": "model/a/activation"}]
     assert facts["training"] == {"optimizer": "SGD", "loss": "my_loss", "metrics": ["mine"], "optimizer_tensors": 0}
 
 

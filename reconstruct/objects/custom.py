@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -43,18 +44,29 @@ def register(name: str) -> Callable[[T], T]:
 
 
 def load(sources: Sequence[str]) -> dict[str, Any]:
-    """All public classes and functions of the modules, and what `register` was given.
+    """All public classes, functions and values of the modules by name, and what `register` was given.
 
-    The modules are executed, because the user names them. Raises `ReadError` for one that cannot be imported.
+    A dict `custom_objects` in a module names further ones. What a module imports from a framework is left out. The
+    modules are executed, because the user names them. Raises `ReadError` for one that cannot be imported.
     """
     found: dict[str, Any] = {}
     for source in sources:
         module = _import(source)
         own = getattr(module, "custom_objects", None)
+        found.update({k: v for k, v in vars(module).items() if not k.startswith("_") and _may_be_own(v)})
         if isinstance(own, dict):
             found.update(own)
-        found.update({k: v for k, v in vars(module).items() if callable(v) and not k.startswith("_")})
     return {**_announced(), **REGISTRY, **found}
+
+
+_FRAMEWORKS = ("keras", "tf_keras", "tensorflow", "numpy", "builtins", "typing")
+
+
+def _may_be_own(value: Any) -> bool:
+    """Whether a value of a module may be what the module is there for, not something it imports."""
+    if inspect.ismodule(value):
+        return False
+    return not callable(value) or str(getattr(value, "__module__", "")).partition(".")[0] not in _FRAMEWORKS
 
 
 def _announced() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconstruct.objects import known
 from reconstruct.rules import (
     activations,
     fields,
@@ -28,6 +29,8 @@ RULES: tuple[Rule, ...] = (
     inputs.batch_shape,
     inputs.model_config_fields,
     *lambdas.RULES,
+    activations.foreign_activation_apart,
+    *known.RULES,
     *tf_ops.RULES,
     *replaced.RULES,
     *locally_connected.RULES,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from reconstruct.artifact import Layer, Tensor
 from reconstruct.errors import NotEquivalent
-from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.rules.engine import Context, before_keras_3, rule
 from reconstruct.rules.expansion import chain, stock
+from reconstruct.stock import foreign_activation
 
 SCALE = 1.2
 _LINEAR = (
@@ -17,6 +18,16 @@ _LINEAR = (
 ).split()
 # The variables that make x, each exactly once in every product.
 _FACTORS = ("kernel", "depthwise_kernel", "bias")
+
+
+@rule(layers=_LINEAR)
+def foreign_activation_apart(layer: Layer, context: Context) -> Layer:
+    """An activation that Keras 3 does not have becomes a layer of its own, so that the one before it is stock Keras."""
+    name = foreign_activation(layer.config.get("activation"))
+    if name is None or name in context.objects:
+        return layer
+    own = {"activation": layer.config["activation"]}
+    return chain(layer, layer.having(activation="linear"), stock("Activation", "activation", own))
 
 
 @rule(layers=("Activation",), writers=before_keras_3)

@@ -6,11 +6,13 @@ one layer at a time; the engine walks wrappers and nested models, innermost firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-from reconstruct.artifact import KERAS_3, Artifact, Finding, Layer, Writer
+from reconstruct.artifact import KERAS_3, Artifact, Finding, Graph, Layer, Writer
 from reconstruct.errors import ConfigError, NotEquivalent
 from reconstruct.rules.expansion import splice
 
@@ -37,11 +39,51 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class Context:
+    """What a rule may ask about the surroundings of the layer it sees.
+
+    `model` is the whole model before the rule is applied, `graph` the one that the layer itself is in (None in a
+    wrapper), `objects` what the user knows by name: classes, functions and values of global variables.
+    """
+
+    model: Layer
+    writer: Writer
+    objects: Mapping[str, Any] = field(default_factory=dict)
+    graph: Graph | None = None
+
+    @cached_property
+    def may_mask(self) -> bool:
+        """Whether any layer of the model may make a mask: a custom layer may do anything."""
+        return any(_may_mask(layer) for layer in self.model.walk())
+
+    def dtypes(self, layer: Layer) -> list[str | None]:
+        """The dtype of each input of the layer where it is an input of the model that is not a float, else None."""
+        if not layer.calls or self.graph is None or self.graph.sequential:
+            return []
+        return [_own_dtype(self.graph[ref.layer]) for ref in layer.calls[0].refs()]
+
+
+def _may_mask(layer: Layer) -> bool:
+    if layer.class_name == "Embedding":
+        return bool(layer.config.get("mask_zero"))
+    if layer.class_name == "Masking":
+        return True
+    return layer.package is not None and not layer.package.startswith(
+        ("keras", "tf_keras", "tensorflow", "builtins", "reconstruct")
+    )
+
+
+def _own_dtype(layer: Layer) -> str | None:
+    dtype = layer.config.get("dtype") if layer.class_name == "InputLayer" else None
+    return dtype if isinstance(dtype, str) and dtype.startswith(("int", "uint", "bool")) else None
+
+
+@dataclass(frozen=True)
 class Rule:
-    """`function` takes a layer to the layer that Keras 3 reads, or gives the same layer back."""
+    """`function` takes a layer and its context to the layer that Keras 3 reads, or gives the same layer back."""
 
     name: str
-    function: Callable[[Layer], Layer | Noted]
+    function: Callable[[Layer, Context], Layer | Noted]
     layers: tuple[str, ...] | None
     writers: Callable[[Writer], bool]
     effect: str
@@ -56,11 +98,12 @@ def rule(
     layers: Iterable[str] | None = None,
     writers: Callable[[Writer], bool] = lambda writer: True,
     effect: str = "preserving",
-) -> Callable[[Callable[[Layer], Layer | Noted]], Rule]:
+) -> Callable[[Callable[..., Layer | Noted]], Rule]:
     """Make a function a rule: for `layers` (class names; all if None) in files of the Keras that `writers` accepts.
 
-    The first line of the docstring is what the report says, so it names the Keras version and the reason. A case
-    that Keras 3 cannot express raises `NotEquivalent`.
+    The function takes the layer, and the `Context` if it has a second parameter. The first line of the docstring is
+    what the report says, so it names the Keras version and the reason. A case that Keras 3 cannot express raises
+    `NotEquivalent`.
 
     >>> @rule(layers=("LSTM",), effect="neutral")
     ... def drop_implementation(layer: Layer) -> Layer:
@@ -71,9 +114,10 @@ def rule(
     """
     assert effect in EFFECTS, effect
 
-    def declare(function: Callable[[Layer], Layer | Noted]) -> Rule:
+    def declare(function: Callable[..., Layer | Noted]) -> Rule:
         message = " ".join((function.__doc__ or "").split("\n\n")[0].split())
-        return Rule(function.__name__, function, tuple(layers) if layers else None, writers, effect, message)
+        whole = function if len(inspect.signature(function).parameters) > 1 else lambda layer, context: function(layer)
+        return Rule(function.__name__, whole, tuple(layers) if layers else None, writers, effect, message)
 
     return declare
 
@@ -92,31 +136,64 @@ def multi_backend(writer: Writer) -> bool:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A layer that a rule found to have no form with the same meaning in Keras 3."""
+
+    rule: str
+    path: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The artifact in today's form, what was changed to get there, and what its user should know."""
 
     artifact: Artifact
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
+    refused: tuple[Refused, ...] = ()
 
 
-def apply(artifact: Artifact, rules: Sequence[Rule]) -> Outcome:
+@dataclass
+class _Log:
+    changes: list[Change] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+def apply(
+    artifact: Artifact,
+    rules: Sequence[Rule],
+    objects: Mapping[str, Any] | None = None,
+    instead: Callable[[Layer, NotEquivalent], Layer] | None = None,
+) -> Outcome:
     """Bring the model to the form Keras 3 reads. Applied to its own result it changes nothing.
 
-    Raises `NotEquivalent`, with the path of the layer, where there is no form with the same meaning.
+    `objects` are classes, functions and values that the user gave by name. Where a layer has no form with the same
+    meaning, `instead` makes the one to take its place; without it, or where that is a whole model, `NotEquivalent` is
+    raised with the path of the layer.
     """
-    changes: list[Change] = []
-    findings: list[Finding] = []
+    log = _Log()
     model = artifact.model
     assert model is not None, "rules need an architecture"
     for each in rules:
         if each.writers(artifact.dialect):
-            model = _apply(each, model, changes, findings)
-    return Outcome(artifact.replace(model=model, dialect=KERAS_3), tuple(changes), tuple(findings))
+            context = Context(model, artifact.writer, objects or {})
+            model = _apply(each, model, context, log, instead)
+    done = artifact.replace(model=model, dialect=KERAS_3)
+    return Outcome(done, tuple(log.changes), tuple(log.findings), tuple(log.refused))
 
 
-def _apply(each: Rule, layer: Layer, changes: list[Change], findings: list[Finding]) -> Layer:
-    parts = {key: _apply(each, part, changes, findings) for key, part in layer.parts()}
+def _apply(
+    each: Rule,
+    layer: Layer,
+    context: Context,
+    log: _Log,
+    instead: Callable[[Layer, NotEquivalent], Layer] | None,
+) -> Layer:
+    below = replace(context, graph=layer.graph)
+    parts = {key: _apply(each, part, below, log, instead) for key, part in layer.parts()}
     if any(parts[key] is not part for key, part in layer.parts()):
         chains = [parts[key] for key, part in layer.parts() if parts[key].is_model and not part.is_model]
         layer = layer.map_parts(lambda key, part: parts[key])
@@ -125,9 +202,13 @@ def _apply(each: Rule, layer: Layer, changes: list[Change], findings: list[Findi
     if not each.applies_to(layer):
         return layer
     try:
-        result: Any = each.function(layer)
+        result: Any = each.function(layer, context)
     except NotEquivalent as error:
-        raise NotEquivalent(error.message, path=error.path or layer.path, hint=error.hint) from error
+        where = error.path or layer.path
+        if instead is None or layer.is_model:
+            raise NotEquivalent(error.message, path=where, hint=error.hint) from error
+        log.refused.append(Refused(each.name, where, error.message, error.hint))
+        return instead(layer, error)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(
             f"the config of {layer.class_name} {layer.name!r} is none that Keras writes: "
@@ -135,9 +216,9 @@ def _apply(each: Rule, layer: Layer, changes: list[Change], findings: list[Findi
             path=layer.path,
         ) from error
     if isinstance(result, Noted):
-        findings.extend(result.findings)
+        log.findings.extend(result.findings)
         result = result.layer
     if result == layer:
         return layer
-    changes.append(Change(each.name, layer.path, each.effect, each.message))
+    log.changes.append(Change(each.name, layer.path, each.effect, each.message))
     return result

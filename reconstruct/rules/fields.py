@@ -7,7 +7,7 @@ from typing import Any
 
 from reconstruct.artifact import Layer
 from reconstruct.errors import NotEquivalent
-from reconstruct.rules.engine import EFFECTS, Rule, before_keras_3
+from reconstruct.rules.engine import EFFECTS, Context, Rule, before_keras_3
 
 ANY = object()
 
@@ -93,7 +93,7 @@ FIELDS = (
 def _row(row: Field) -> Rule:
     layers = None if row.layers == "*" else tuple(row.layers.split())
 
-    def apply(layer: Layer) -> Layer:
+    def apply(layer: Layer, context: Context) -> Layer:
         if row.field not in layer.config or layer.is_model or layer.class_name == "Op":
             return layer
         value = layer.config[row.field]

@@ -21,7 +21,7 @@ from reconstruct.errors import NotEquivalent  # noqa: E402
 from reconstruct.objects import lambdas  # noqa: E402
 from reconstruct.rules import inputs  # noqa: E402
 from reconstruct.rules import lambdas as lambda_rules  # noqa: E402
-from reconstruct.rules.engine import Outcome, apply  # noqa: E402
+from reconstruct.rules.engine import Context, Outcome, apply  # noqa: E402
 from reconstruct.runtimes import keras_3  # noqa: E402
 from tests.objects import lambda_sources  # noqa: E402
 from tests.objects.test_bytecode import SUM_3_5  # noqa: E402
@@ -390,9 +390,9 @@ def _translated(model: Layer, writer: str = "2.9.0") -> Layer:
     for each in lambda_rules.RULES:
         if each.writers(Writer(writer)):
 
-            def visit(part: Layer, each: Any = each) -> Layer:
+            def visit(part: Layer, each: Any = each, whole: Layer = model) -> Layer:
                 part = part.map_parts(lambda _, inner: visit(inner))
-                result = each.function(part) if each.applies_to(part) else part
+                result = each.function(part, Context(whole, Writer(writer))) if each.applies_to(part) else part
                 return getattr(result, "layer", result)
 
             model = visit(model)
@@ -443,7 +443,7 @@ def _random_model(function: Function, tmp_path: Path) -> tuple[Any, Any]:
     config = {"function": [_encoded(function), None, None], "function_type": "lambda"}
     layer = _model(config, VECTOR, 2)
     (part,) = [n for n in layer.walk() if n.class_name == "Lambda"]
-    noted: Any = lambda_rules.RULES[2].function(part)
+    noted: Any = lambda_rules.RULES[2].function(part, Context(layer, Writer("2.9.0")))
     built = keras_3.build(layer.map_parts(lambda _, n: noted.layer if n is part else n)).model
     built.save(tmp_path / "new.keras")
     return noted, keras.models.load_model(tmp_path / "new.keras", safe_mode=True)

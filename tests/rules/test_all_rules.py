@@ -10,9 +10,22 @@ from reconstruct.artifact import Artifact, Graph, Layer, Writer
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules import RULES, Rule
 from reconstruct.rules.engine import EFFECTS, Outcome, apply
-from tests.rules.cases import KERAS_2, Case, Refusal, fields, keras_1, keras_2, lambdas, layer, masks, sketch, tf_keras
+from tests.rules.cases import (
+    KERAS_2,
+    Case,
+    Refusal,
+    fields,
+    keras_1,
+    keras_2,
+    known,
+    lambdas,
+    layer,
+    masks,
+    sketch,
+    tf_keras,
+)
 
-MODULES = (keras_1, keras_2, tf_keras, masks, lambdas, fields)
+MODULES = (keras_1, keras_2, tf_keras, masks, lambdas, known, fields)
 CASES: list[Case] = [case for module in MODULES for case in module.CASES]
 REFUSALS: list[Refusal] = [case for module in MODULES for case in module.REFUSALS]
 BY_NAME = {rule.name: rule for rule in RULES}

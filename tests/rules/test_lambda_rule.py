@@ -1,6 +1,8 @@
 """The rules for Lambda layers: which files they are for, what they need to know of the model, and what they report."""
 
+import base64
 import json
+import marshal
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,11 @@ def test_functions_that_changed_with_tensorflow_2() -> None:
         _applied(_functional(layer), WRITERS[1])
 
 
-def test_known_globals_are_taken() -> None:
-    names = {rule.name for rule in lambdas.rules({"low": 1.0})}
-    assert names == {rule.name for rule in lambdas.RULES}
+def test_values_that_the_user_gives_stand_for_globals() -> None:
+    code = base64.b64encode(marshal.dumps((lambda x: x * scale).__code__)).decode()  # type: ignore[name-defined]  # noqa: F821
+    model = _functional(_lambda("affine").having(function=[code, None, None]))
+    artifact = Artifact("a.h5", "h5-model", WRITERS[2], model, WRITERS[2])
+    layer = _result(apply(artifact, lambdas.RULES, {"scale": 0.5}))
+    assert (layer.class_name, layer.config["scale"]) == ("Rescaling", 0.5)
+    with pytest.raises(NotEquivalent, match="'scale' of the program"):
+        apply(artifact, lambdas.RULES)

@@ -15,7 +15,7 @@ from reconstruct import readers  # noqa: E402
 from reconstruct.artifact import Call, Graph, Layer, Ref, Writer  # noqa: E402
 from reconstruct.errors import NotEquivalent  # noqa: E402
 from reconstruct.rules import inputs, tf_ops  # noqa: E402
-from reconstruct.rules.engine import apply  # noqa: E402
+from reconstruct.rules.engine import Context, apply  # noqa: E402
 from reconstruct.runtimes import keras_3  # noqa: E402
 
 RULES = (inputs.batch_shape, *tf_ops.RULES)
@@ -330,10 +330,11 @@ def _function_layer(function: str, *args: Any, **kwargs: Any) -> Layer:
 
 
 def _rewritten(layer: Layer) -> Layer:
-    return tf_ops.tensorflow_function_to_keras_op.function(layer)  # type: ignore[return-value]
+    return tf_ops.tensorflow_function_to_keras_op.function(layer, ALONE)  # type: ignore[return-value]
 
 
 X = Ref("x")
+ALONE = Context(Layer("Functional", "model"), Writer("2.9.0"))
 
 
 @pytest.mark.parametrize(
@@ -374,7 +375,7 @@ def test_what_has_no_equal_form_is_refused_by_name(layer: Layer, says: str) -> N
 )
 def test_ragged_tensors_are_refused(layer: Layer) -> None:
     with pytest.raises(NotEquivalent, match="ragged"):
-        tf_ops.ragged_and_sparse_methods.function(layer)
+        tf_ops.ragged_and_sparse_methods.function(layer, ALONE)
 
 
 def test_an_op_keeps_its_name_and_other_dtypes_are_read() -> None:
@@ -429,10 +430,10 @@ def test_operations_of_tf_keras_2_0_to_2_3(layer: Layer, reference: Callable[[np
     entry = Layer("InputLayer", "x", {"batch_shape": [None, *x.shape[1:]], "dtype": "float32"})
     model = Layer("Functional", "model", graph=Graph((entry, layer), [X], Ref(layer.name)))
     for rule in tf_ops.RULES:
-        model = model.map_parts(lambda _, part: rule.function(part) if rule.applies_to(part) else part)  # noqa: B023
+        model = model.map_parts(lambda _, part: rule.function(part, ALONE) if rule.applies_to(part) else part)  # noqa: B023
     _assert_same(keras_3.build(model).model(x), [reference(x)])
 
 
 def test_an_unknown_operation_is_refused_by_name() -> None:
     with pytest.raises(NotEquivalent, match="RFFT2D"):
-        tf_ops.graph_op_to_function.function(_graph_op("RFFT2D", [X], {}))
+        tf_ops.graph_op_to_function.function(_graph_op("RFFT2D", [X], {}), ALONE)

@@ -133,6 +133,14 @@ between = AveragePooling2D(edge) pool_size=[2, 3] strides=[1, 1] padding='valid'
             },
         ),
     ),
+    Case(
+        "foreign_activation_apart",
+        layer("Dense", units=1, activation="softplus2"),
+        (
+            layer("Dense", units=1, activation="linear"),
+            layer("Activation", "x_activation", activation="softplus2"),
+        ),
+    ),
     Case("gru_reset_before", layer("GRU", units=1), layer("GRU", units=1, reset_after=False)),
     Case(
         "recurrent_activation_default",

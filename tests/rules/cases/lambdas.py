@@ -9,7 +9,6 @@ from tests.rules.cases import KERAS_2, TF_KERAS, Case, Refusal, layer
 
 KERAS_3 = Writer("3.0.5", "tensorflow")
 CODE = json.loads((Path(__file__).parents[2] / "objects" / "bytecode.json").read_text())
-NOTES = {"unmasked": True, "dtypes": []}
 RESCALING = layer("Rescaling", scale=1 / 127.5, offset=-1.0)
 
 
@@ -19,14 +18,13 @@ def _lambda(name: str, version: str, **config: Any) -> Layer:
 
 def _keras_3(name: str) -> Layer:
     code = {"code": CODE["3.12"][name]["code"], "defaults": None, "closure": None}
-    return layer("Lambda", function={"class_name": "__lambda__", "config": code}, reconstruct_notes=NOTES)
+    return layer("Lambda", function={"class_name": "__lambda__", "config": code})
 
 
 CASES = [
-    Case("inputs_of_lambda_layers", _lambda("mean", "3.8"), _lambda("mean", "3.8", reconstruct_notes=NOTES)),
     Case("lambda_of_keras_3_to_operations", _keras_3("affine"), RESCALING, KERAS_3),
-    Case("lambda_to_operations", _lambda("affine", "3.8", reconstruct_notes=NOTES), RESCALING, TF_KERAS),
-    Case("lambda_of_tensorflow_1_to_operations", _lambda("affine", "2.7", reconstruct_notes=NOTES), RESCALING, KERAS_2),
+    Case("lambda_to_operations", _lambda("affine", "3.8"), RESCALING, TF_KERAS),
+    Case("lambda_of_tensorflow_1_to_operations", _lambda("affine", "2.7"), RESCALING, KERAS_2),
 ]
 REFUSALS = [
     Refusal("lambda_of_keras_3_to_operations", _keras_3("closure"), "variables of a closure", KERAS_3),

@@ -1,0 +1,16 @@
+"""Layers and activations of other libraries, and of tutorials, that many files use: what each is in stock Keras 3.
+
+Each is a rule of its own kind (`declare.known`), in the module of the library or family that it comes from. What the
+user gives under the same name takes precedence. To add one: write the function beside its kin, name it in `KNOWN`, and
+give it a case in `tests/objects/known/`.
+"""
+
+from __future__ import annotations
+
+from reconstruct.objects.known import efficientnet
+from reconstruct.objects.known.declare import Known, known
+
+KNOWN: tuple[Known, ...] = (*efficientnet.KNOWN,)
+RULES = tuple(each.rule for each in KNOWN)
+
+__all__ = ["KNOWN", "RULES", "Known", "known"]

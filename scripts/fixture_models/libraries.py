@@ -1,0 +1,55 @@
+"""Libraries whose layers are known (`reconstruct/objects/known`): what is installed to write their fixtures, and where.
+
+A library is installed once, without its dependencies but for those named here, into a folder of the user's cache. It
+runs on tf_keras, under the name `keras` and as `tf.keras`, or on the earlier Keras it was made for. Code that people
+copy from tutorials instead of installing it stands, written anew, in the module `tutorials`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Library:
+    """`module` holds the fixtures; `base` is the Keras that the library runs on, `packages` what pip installs."""
+
+    module: str
+    base: str = "tf_keras"
+    packages: tuple[str, ...] = ()
+
+
+LIBRARIES: dict[str, Library] = {}
+
+
+def activate(version: str) -> Any:
+    """Make the library and the Keras it runs on importable; returns that `keras` module."""
+    from reconstruct.runtimes import earlier_keras, oracles, originals
+
+    library = LIBRARIES[version]
+    os.environ["TF_USE_LEGACY_KERAS"] = "1" if library.base == "tf_keras" else "0"
+    if library.packages:
+        sys.path.append(str(_installed(version, library.packages, oracles.cache_folder() / "libraries")))
+    if library.base.startswith("keras "):
+        return earlier_keras.activate(oracles.install(oracles.by_name(library.base)))
+    importlib.import_module("tensorflow")
+    keras = importlib.import_module(library.base)
+    if library.base == "tf_keras":
+        originals._answer_to_keras()
+    return keras
+
+
+def _installed(version: str, packages: tuple[str, ...], cache: Path) -> Path:
+    folder = cache / version
+    done = folder / ".installed"
+    if not done.exists() or done.read_text() != "\n".join(packages):
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(folder)]
+        subprocess.run([*command, *packages], check=True, stdout=sys.stderr)
+        done.write_text("\n".join(packages))
+    return folder
