@@ -8,4 +8,9 @@ from reconstruct.objects.custom import register
 from reconstruct.readers import read as inspect
 from reconstruct.recover import Recovery, recover
 
-__all__ = ["ReconstructError", "Recovery", "inspect", "migrate", "recover", "register"]
+__all__ = ["ReconstructError", "Recovery", "inspect", "migrate", "recover", "register", "register_keras_objects"]
+
+
+def register_keras_objects() -> None:
+    """Make plain Keras load files whose report says `"portable": false` for layers of this package."""
+    import reconstruct.layers  # importing it registers them  # noqa: F401

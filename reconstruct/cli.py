@@ -48,6 +48,10 @@ File = Annotated[
 Custom = Annotated[
     list[str] | None, typer.Option("--custom", metavar="MODULE_OR_FILE", help="code of custom layers; repeatable")
 ]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option("--input-shape", metavar="28,28,1", help="without the batch axis; once an input, in order"),
+]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
 
@@ -155,10 +159,7 @@ def recover(
     file: File,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.keras", help="the file to write")],
     custom: Custom = None,
-    input_shape: Annotated[
-        list[str] | None,
-        typer.Option("--input-shape", metavar="28,28,1", help="without the batch axis; once an input, in order"),
-    ] = None,
+    input_shape: InputShape = None,
     examples: Annotated[
         Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
     ] = None,
@@ -202,19 +203,38 @@ def recover(
                 recovery.fail(_defect(error))
             result = write(recovery, str(output), write_differing)
         display.show_result(result)
-        if result["error"] and result["error"]["type"] == "UnknownLayer":
-            _show_missing(file)
         if report is not None:
             display.write_json(report, document([result]))
         raise typer.Exit(recovery.result.exit_code)
 
 
-def _show_missing(file: Path) -> None:
-    """What the file knows about the layers whose code is missing."""
-    from reconstruct import display, inspection
+@app.command()
+def stub(
+    file: File,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="layers.py", help="the module to write")],
+    custom: Custom = None,
+    input_shape: InputShape = None,
+) -> None:
+    """Write a Python skeleton of the classes and functions that a model lacks, for you to fill in."""
+    from reconstruct import display
 
-    with contextlib.suppress(Exception):  # the error itself is shown already
-        display.show_missing(m for m in inspection.inspect(file)["missing"] if m["kind"] in ("layer", "lambda"))
+    shapes = [_shape(text) for text in input_shape] if input_shape else None
+    if output.exists():
+        raise typer.BadParameter(f"{output} exists already: it may be what you filled in", param_hint="-o")
+    _check_writable(output, "-o")
+    with _errors_shown(), _quiet_frameworks():
+        from reconstruct.recover import recover as recover_one
+
+        with display.status(f"reading {file.name}") as say:
+            recovery = recover_one(file, custom=custom or (), input_shape=shapes, on_progress=say)
+            text = recovery.stub()
+        lacking = sorted({f.path for f in recovery.result.findings if f.code in display.MISSING})
+        if not lacking:
+            display.say(f"nothing is missing for {file}: reconstruct recover {file} -o OUT.keras")
+            raise typer.Exit(0)
+        output.write_text(text, encoding="utf-8")
+        display.say(f"{output}: skeletons for {len(lacking)} layers; fill in what is marked TODO, then")
+        display.say(f"reconstruct recover {file} --custom {output} -o OUT.keras")
 
 
 @app.command()

@@ -32,8 +32,11 @@ _STYLES = {
     "error": "bold red",
     "warning": "yellow",
 }
+# Codes of findings for which `reconstruct stub` writes a skeleton
+MISSING = ("missing_layer", "missing_lambda", "missing_activation")
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # controls, directions, surrogates, private use, line ends
 _LONGEST, _WIDEST = 400, 44
+_ALIKE = 3  # findings of one kind that are shown in full
 
 
 def clean(value: Any) -> str:
@@ -181,15 +184,6 @@ def show_warning(message: str) -> None:
     say(f"warning: {clean(message)}", "warning", error=True)
 
 
-def show_missing(entries: Iterable[Mapping[str, Any]]) -> None:
-    """The missing layers on stderr: where each is used, with what config and which weights."""
-    for line in _missing_lines(entries):
-        say(line, error=True)
-
-
-# Results
-
-
 def show_result(result: Mapping[str, Any]) -> None:
     """What became of one file: on stdout, or on stderr if there is no model."""
     status = str(result["status"])
@@ -222,6 +216,8 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     for assumption in result["assumptions"]:
         yield f"assumed: {_short(', '.join(f'{k} {v}' for k, v in assumption.items()))}"
     yield from _finding_lines(result["findings"])
+    if any(finding["code"] in MISSING for finding in result["findings"]):
+        yield f"skeletons of what is missing, to be filled in: reconstruct stub {clean(result['source'])} -o layers.py"
     if result["status"] == "differs" and not result["output"]:
         yield "nothing was written; --write-differing writes the model all the same"
 
@@ -263,11 +259,18 @@ def _change_lines(groups: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _finding_lines(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line a finding with its hint; of many of one kind the first, and where the others are."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for finding in findings:
-        where = f"{clean(finding['code'])} at {clean(finding['path'])}"
-        yield f"{finding['severity']}: {_short(finding['message'])} [{where}]"
-        if finding["hint"]:
-            yield f"  hint: {_short(finding['hint'])}"
+        groups.setdefault((finding["severity"], finding["code"], finding["hint"]), []).append(finding)
+    for (severity, code, hint), alike in groups.items():
+        shown = alike if len(alike) <= _ALIKE else alike[:1]
+        for finding in shown:
+            yield f"{severity}: {_short(finding['message'])} [{clean(code)} at {clean(finding['path'])}]"
+        if len(shown) < len(alike):
+            yield f"  likewise at {_list([finding['path'] for finding in alike[1:]], 5)}"
+        if hint:
+            yield f"  hint: {_short(hint)}"
 
 
 def _reason(result: Mapping[str, Any]) -> str:
@@ -358,7 +361,7 @@ def inspection_text(facts: Mapping[str, Any]) -> str:
     if facts["model"]:
         lines += ["", *(_change_lines(facts["changes"]) if facts["changes"] else ["changes: none"])]
     for stop in facts["stops"]:
-        lines.append(f"stops recovery: {_short(stop['message'])} [{clean(stop['rule'])} at {clean(stop['path'])}]")
+        lines.append(f"no form in Keras 3: {_short(stop['message'])} [{clean(stop['rule'])} at {clean(stop['path'])}]")
         lines += [f"  hint: {_short(stop['hint'])}"] if stop["hint"] else []
     lines += _missing_lines(facts["missing"])
     lines += _finding_lines(facts["findings"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,12 +13,13 @@ import numpy as np
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Finding, Layer, Ref, Tensor, refs_in
 from reconstruct.errors import NotEquivalent
+from reconstruct.objects import known, placeholders
+from reconstruct.objects.missing import missing
 from reconstruct.readers import read
 from reconstruct.rules.engine import Change
 from reconstruct.rules.inputs import first_shape
-from reconstruct.rules.lambdas import is_stock
 from reconstruct.rules.training import translate
-from reconstruct.stock import LAYERS, foreign_activation, slots
+from reconstruct.stock import LAYERS, slots
 
 # What tells one layer from another of its class, in the words of Keras 1 to 3, in the order in which it is shown.
 _SETTINGS = (
@@ -28,8 +29,6 @@ _SETTINGS = (
     "key_dim function scale offset"
 ).split()
 _UNREMARKABLE: tuple[Any, ...] = (None, "linear", "valid", "channels_last", "tf", False, [1, 1], [1], 1, (), [])
-_ACTIVATION_FIELDS = ("activation", "recurrent_activation")
-_BRING_IT = "give its code: --custom FILE.py, where FILE.py defines"
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -62,8 +61,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     facts["stops"] = stops
     facts["findings"] += [asdict(f) for f in (*findings, *trained[1]) if not f.code.startswith("missing_")]
     facts["missing"] = [
-        *missing_layers(changed, known=_names_in_rules() if stops else frozenset()),
-        *_missing_activations(changed),
+        *missing_objects(changed, known=_names_in_rules() if stops else frozenset()),
         *(_missing_of(f) for f in trained[1] if f.code.startswith("missing_")),
     ]
     return facts
@@ -75,69 +73,23 @@ def _written_by(artifact: Artifact) -> str:
     return str(artifact.writer)
 
 
-def missing_layers(model: Layer, known: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-    """Layers whose code is neither in Keras 3 nor may be taken from the file, by class: custom layers and Lambdas.
+def missing_objects(model: Layer, known: Collection[str] = ()) -> list[dict[str, Any]]:
+    """What is neither in Keras 3 nor may be taken from the file, by class or function: custom layers, Lambdas,
+    activations.
 
-    `model` has the form that Keras 3 reads; `known` are further class names that are no custom layers. Each entry has
-    `kind`, `name`, `message`, `hint`, and `uses`: layer, path, config and weights of every layer of that class.
+    `model` has the form that Keras 3 reads; `known` are names of custom objects. Each entry has `kind`, `name`,
+    `message`, `hint`, and `uses`: layer, path, config and weights of every layer that needs it.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for layer in model.walk():
-        kind = _kind_of_missing(layer, known)
-        if kind is None:
+        lacks = missing(layer, known)
+        if lacks is None or lacks.kind == "equivalent":  # `stops` has those
             continue
-        entry = found.setdefault((kind, layer.class_name), _missing_layer(kind, layer))
-        entry["uses"].append(
-            {
-                "layer": layer.name,
-                "path": layer.path,
-                "config": _plain(layer.config),
-                "weights": [_tensor(name, t) for name, t in layer.weights.items()],
-            }
-        )
-    return list(found.values())
-
-
-def _kind_of_missing(layer: Layer, known: frozenset[str]) -> str | None:
-    package = layer.package or ""
-    if layer.is_model or layer.class_name == "Op" or package.startswith("keras.src.ops."):
-        return None
-    if layer.class_name == "Lambda":
-        return None if is_stock(layer) else "lambda"
-    # "Custom>Dense" is somebody's own class, whatever its name
-    foreign = bool(package) and not package.startswith(("keras", "tf_keras", "builtins"))
-    return "layer" if foreign or layer.class_name not in LAYERS | known else None
-
-
-def _missing_layer(kind: str, layer: Layer) -> dict[str, Any]:
-    name = layer.class_name
-    if kind == "lambda":
-        message = "Lambda layers hold compiled Python code, which is never run here"
-        hint = "write what it computes as a class of your own or with stock layers, in the code that made the model"
-    else:
-        message = f"{name} is not a class of Keras 3, and its code is not in the file"
-        hint = f"{_BRING_IT} class {name}"
-    return {"kind": kind, "name": name, "message": message, "hint": hint, "uses": []}
-
-
-def _missing_activations(model: Layer) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for layer in model.walk():
-        for field in _ACTIVATION_FIELDS:
-            name = foreign_activation(layer.config.get(field))
-            if name is None:
-                continue
-            entry = found.setdefault(
-                name,
-                {
-                    "kind": "activation",
-                    "name": name,
-                    "message": f"the activation {name!r} is not one of Keras 3",
-                    "hint": f"{_BRING_IT} a function {name}",
-                    "uses": [],
-                },
-            )
-            entry["uses"].append({"layer": layer.name, "path": layer.path})
+        entry = found.setdefault((lacks.kind, lacks.name), {**asdict(lacks), "uses": []})
+        use: dict[str, Any] = {"layer": layer.name, "path": layer.path}
+        if lacks.kind != "activation":
+            use |= {"config": _plain(layer.config), "weights": [_tensor(n, t) for n, t in layer.weights.items()]}
+        entry["uses"].append(use)
     return list(found.values())
 
 
@@ -152,9 +104,9 @@ def _changed(artifact: Artifact) -> tuple[Layer, Sequence[Change], Sequence[Find
     """The model in the form of Keras 3, how it got there, and what stops that: then the other rules are applied."""
     assert artifact.model is not None
     try:
-        outcome = rules.apply(artifact, rules.RULES)
+        outcome = rules.apply(artifact, rules.RULES, instead=placeholders.refused)
         assert outcome.artifact.model is not None
-        return outcome.artifact.model, outcome.changes, outcome.findings, []
+        return outcome.artifact.model, outcome.changes, outcome.findings, [asdict(r) for r in outcome.refused]
     except Exception:  # which rule it was, is found by applying them one by one
         pass
     changes: list[Change] = []
@@ -163,7 +115,7 @@ def _changed(artifact: Artifact) -> tuple[Layer, Sequence[Change], Sequence[Find
     model = artifact.model
     for rule in rules.RULES:
         try:
-            outcome = rules.apply(artifact.replace(model=model), (rule,))
+            outcome = rules.apply(artifact.replace(model=model), (rule,), instead=placeholders.refused)
         except NotEquivalent as error:
             stops.append({"rule": rule.name, "path": error.path, "message": error.message, "hint": error.hint})
             continue
@@ -173,13 +125,15 @@ def _changed(artifact: Artifact) -> tuple[Layer, Sequence[Change], Sequence[Find
             continue
         changes += outcome.changes
         findings += outcome.findings
+        stops += [asdict(r) for r in outcome.refused]
         model = outcome.artifact.model or model
     return model, changes, findings, stops
 
 
 def _names_in_rules() -> frozenset[str]:
     """Layers that rules deal with: where one is left because a rule was stopped, it is not a custom layer."""
-    return frozenset(name for rule in rules.RULES for name in rule.layers or ())
+    names = frozenset(name for rule in rules.RULES if rule not in known.RULES for name in rule.layers or ())
+    return names - LAYERS
 
 
 def _training_changes(artifact: Artifact) -> tuple[Sequence[Change], Sequence[Finding]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -15,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reconstruct import rules
-from reconstruct.artifact import Artifact, Finding
-from reconstruct.errors import BuildError, ConfigError, ReconstructError, UnknownLayer
-from reconstruct.inspection import missing_layers
+from reconstruct.artifact import Artifact, Finding, Layer
+from reconstruct.errors import BuildError, ConfigError, ReconstructError
+from reconstruct.objects import custom as custom_code
+from reconstruct.objects import libraries, placeholders
+from reconstruct.objects.missing import missing
 from reconstruct.readers import read
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
@@ -30,11 +31,19 @@ from reconstruct.verification.oracle import why_not_asked
 from reconstruct.verification.verdict import Arrays, Verdict, against_examples, against_oracles, unverified
 
 if TYPE_CHECKING:
+    from reconstruct.runtimes.keras_3 import Build
     from reconstruct.runtimes.worker import WorkerPool
 
 Progress = Callable[[str], None]
 # Findings of rules that stand for a choice which neither the file nor, without an oracle, anything else confirms
 ASSUMPTIONS = ("known_layer_assumed", "lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous")
+
+# So many layers may turn out not to build behind placeholders; each costs another attempt
+MOST_FURTHER_PLACEHOLDERS = 30
+
+
+class Unwritten(BuildError):
+    """The model needs code that its user has not written yet, as in a stub."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,30 @@ class Recovery:
     def report(self) -> dict[str, Any]:
         """The result as the report has it."""
         return self.result.to_json()
+
+    def submodel(self, *, inputs: str | Sequence[str] | None = None, outputs: str | Sequence[str] | None = None) -> Any:
+        """The part of the model between layers, given by name: a Keras model from what the layers `inputs` give (by
+        default the inputs of the model) to what the layers `outputs` give (by default its outputs).
+
+        With the name of a placeholder as `inputs` it is the part behind it, with that of a layer before it as
+        `outputs` the part before it. Raises `BuildError` where the part holds a placeholder.
+
+        >>> recovery.submodel(outputs="conv2d_3").predict(images)       # doctest: +SKIP
+        """
+        from reconstruct.runtimes import keras_3
+
+        names = [[n] if isinstance(n, str) else n for n in (inputs, outputs)]
+        return keras_3.submodel(self.model, *names)
+
+    def stub(self) -> str:
+        """A Python module, as text, with a skeleton of every class and function that the model lacks.
+
+        The module works as `custom=`: the file opens with it, and runs once the skeletons are filled in.
+        """
+        from reconstruct.objects import stubs
+        from reconstruct.runtimes import keras_3
+
+        return stubs.text(Path(self.result.source).name, keras_3.placeholders(self.model))
 
     def fail(self, error: Exception) -> None:
         """Make this a failed recovery: from now on there is no model, and the report says why."""
@@ -201,10 +234,13 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         artifact, doubt = artifact.replace(dialect=artifact.writer), None
     if doubt is not None:
         result.findings = (*result.findings, doubt)
-    from reconstruct.objects import custom as custom_code
+    from reconstruct.runtimes import keras_3
 
-    given = {**custom_code.load(options.custom), **options.custom_objects}
-    outcome = rules.apply(artifact, rules.RULES, given)
+    given = {**keras_3.registered(), **custom_code.load(options.custom), **options.custom_objects}
+    outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
+    assert outcome.artifact.model is not None
+    lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}
+    given |= {name: thing for name, thing in libraries.load(lacking).items() if keras_3.is_layer(thing)}
     result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
     recovery._random = any(f.code == "random_outputs" for f in outcome.findings)
     result.assumptions = tuple(
@@ -212,30 +248,34 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     )
 
     say("building")
-    from reconstruct.runtimes import keras_3
-
     keras_3.clear()
     objects = {name: thing for name, thing in given.items() if callable(thing)}
-    assert outcome.artifact.model is not None
     # A class that stands in for one of another name is written under its own
     recovery._custom_objects = {**{getattr(o, "__name__", k): o for k, o in objects.items()}, **objects}
     try:
-        built = keras_3.build(outcome.artifact.model, objects)
-    except UnknownLayer:
-        result.findings = (*result.findings, *_missing(outcome, frozenset(objects)))
-        raise
+        built, lost = _build(outcome.artifact.model, objects)
     except (BuildError, ConfigError) as error:
         if not _load_native(recovery, outcome, path, objects, error):
             raise
         return
+    result.findings = (*result.findings, *lost)
     result.findings = (*result.findings, *built.findings)
     result.tensors = _account(artifact, [t for _, t in built.assigned], result.tensors)
     result.rung = "config"
     recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
 
+    if lost:
+        _stop_at(recovery, "a model with placeholders cannot run")
+        _compile(recovery, artifact, built.assigned)
+        return
     say("verifying")
     inputs = _inputs(built.model, outcome)
-    made = _runnable_probes(built.model, inputs)
+    try:
+        made = _runnable_probes(built.model, inputs)
+    except Unwritten as error:
+        result.findings = (*result.findings, Finding("not_implemented", "error", "model", error.message, error.hint))
+        _stop_at(recovery, error.message)
+        return
     outputs = [keras_3.run(built.model, p) for p in made]
     verdict = _verify(recovery, artifact, made, outputs, options, pool)
     result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
@@ -247,16 +287,38 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     recovery._expected = list(zip(made, outputs, strict=True))
 
 
-def _missing(outcome: Outcome, known: frozenset[str]) -> list[Finding]:
-    """What the user has to bring: each layer whose class is missing, with its config and weights."""
-    assert outcome.artifact.model is not None
-    findings = []
-    for entry in missing_layers(outcome.artifact.model, known):
-        for use in entry["uses"]:
-            weights = ", ".join(f"{w['name']} {tuple(w['shape'])}" for w in use["weights"]) or "none"
-            message = f"{entry['message']}; config: {json.dumps(use['config'])[:500]}; weights: {weights}"
-            findings.append(Finding(f"missing_{entry['kind']}", "error", use["path"], message, entry["hint"]))
-    return findings
+def _build(model: Layer, objects: Mapping[str, Any]) -> tuple[Build, list[Finding]]:
+    """The model with a placeholder for each layer whose code is missing, and the findings that say so.
+
+    The shape of what a placeholder gives is inferred. Where a layer behind it cannot be built on that, less is taken
+    for known; and where that is of no use either, the layer becomes a placeholder as well.
+    """
+    from reconstruct.runtimes import keras_3
+
+    filled, lost = placeholders.fill(model, objects)
+    try:
+        return keras_3.build(filled, objects), lost
+    except BuildError:
+        written = {name: thing for name, thing in objects.items() if not keras_3.unwritten(thing)}
+        filled, lost = placeholders.fill(model, written)
+        if not lost:
+            raise
+    filled = placeholders.opened(filled)
+    for _ in range(MOST_FURTHER_PLACEHOLDERS):
+        try:
+            return keras_3.build(filled, written), lost
+        except BuildError as error:
+            before, reason = len(lost), f"it cannot be built behind the placeholder {lost[0].path}: {error.message}"
+            filled, lost = placeholders.fill(placeholders.without(filled, error.path, reason), written)
+            if len(lost) == before:
+                raise
+    return keras_3.build(filled, written), lost
+
+
+def _stop_at(recovery: Recovery, reason: str) -> None:
+    """What was recovered is all there is: no oracle can say anything of a model that cannot run."""
+    recovery.result.status = "partial"
+    recovery.result.verification = unverified(reason).verification
 
 
 def _sources(tensors: Sequence[Any]) -> list[str]:
@@ -289,12 +351,16 @@ def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np
         made = list(probes.make(inputs, size))
         try:
             keras_3.run(model, made[0])
+        except NotImplementedError as error:  # of a class that the user has still to write
+            message = f"the model runs into code that is not written yet: {keras_3.reason(error)}"
+            raise Unwritten(message, hint="write it; what went before is in the file that was written") from error
         except Exception as error:
             problem = error
             continue
         return made
+    assert problem is not None
     raise BuildError(
-        f"the model was built, but does not run: {type(problem).__name__}: {str(problem).splitlines()[0]}",
+        f"the model was built, but does not run: {type(problem).__name__}: {keras_3.reason(problem)}",
         hint="give the shape of its input: --input-shape 28,28,1 (without the batch axis)",
     ) from problem
 

@@ -341,3 +341,23 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_findings_of_one_kind_are_shown_once_with_the_places_of_the_others() -> None:
+    findings = [
+        {
+            "severity": "error",
+            "code": "missing_layer",
+            "path": f"model/{i}",
+            "message": f"no code {i}",
+            "hint": "bring it",
+        }
+        for i in range(9)
+    ]
+    shown = list(display._finding_lines(findings))
+    assert shown == [
+        "error: no code 0 [missing_layer at model/0]",
+        "  likewise at model/1, model/2, model/3, model/4, model/5, and 3 more",
+        "  hint: bring it",
+    ]
+    assert len(list(display._finding_lines(findings[:3]))) == 4

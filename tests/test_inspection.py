@@ -148,7 +148,8 @@ def test_what_stops_is_shown_and_the_rest_still_counted(tmp_path: Path) -> None:
     }
     lstm["config"]["batch_input_shape"] = [None, 4, 2]  # type: ignore[index]
     weights = {"l": {"kernel": (2, 4), "recurrent_kernel": (1, 4), "bias": (4,)}}
-    facts = inspect(write(tmp_path / "m.h5", sequential(lstm), weights))
+    after = {"class_name": "LSTM", "config": {"name": "n", "units": 1, "implementation": 1}}
+    facts = inspect(write(tmp_path / "m.h5", sequential(lstm, after), weights))
     assert [(stop["rule"], stop["path"]) for stop in facts["stops"]] == [("hard_sigmoid_gates", "model/l")]
     assert "drop_implementation" in {change["rule"] for change in facts["changes"]}
     assert facts["missing"] == []

@@ -14,12 +14,14 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import reconstruct
 from reconstruct import rules
-from reconstruct.errors import BuildError, ReadError, ReconstructError
+from reconstruct.cli import app
+from reconstruct.errors import BuildError, ReadError
 from reconstruct.objects import custom as custom_code
-from reconstruct.report import Result
+from reconstruct.report import Result, Tensors
 from reconstruct.runtimes import keras_3, oracles
 from reconstruct.runtimes.worker import Worker, WorkerPool
 from tests.conftest import FIXTURES, SavedModel, load_manifest
@@ -331,18 +333,86 @@ def test_weights_whose_checksum_is_wrong_are_not_used(tmp_path: Path) -> None:
     assert "checksum" in (recovery.result.error or {})["message"]
 
 
-def test_a_missing_layer_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_missing_layer_becomes_a_placeholder_that_says_what_is_missing(tmp_path: Path) -> None:
     recovery = reconstruct.recover(swirl(tmp_path), pool=NoPool())
-    assert recovery.status == "failed"
-    error = recovery.result.error or {}
-    assert error["type"] == "UnknownLayer"
-    assert "Swirl" in error["message"]
-    assert error["path"] == "model/s"
-    assert "--custom" in error["hint"]
-    found = next(f for f in recovery.result.findings if f.code == "missing_layer")
-    assert found.path == "model/s"
+    assert (recovery.status, recovery.result.exit_code, recovery.result.portable) == ("partial", 4, False)
+    assert recovery.result.tensors == Tensors(3, 3, ())
+    (found,) = [f for f in recovery.result.findings if f.code == "missing_layer"]
+    assert (found.path, "--custom" in found.hint) == ("model/s", True)
     assert '"turns": 2' in found.message
     assert "axis (2,)" in found.message
+    with pytest.raises(NotImplementedError, match=r"Swirl is not a class of Keras 3.*--custom FILE\.py"):
+        keras_3.run(recovery.model, [np.ones((1, 3), "float32")])
+
+
+def test_the_file_written_keeps_what_is_missing_and_the_rest_runs(tmp_path: Path) -> None:
+    recovery = reconstruct.recover(swirl(tmp_path), pool=NoPool())
+    recovery.save(tmp_path / "out.keras")
+    reconstruct.register_keras_objects()
+    loaded: Any = keras.models.load_model(tmp_path / "out.keras")
+    stand_in = loaded.get_layer("s")
+    assert stand_in.original["config"]["turns"] == 2
+    np.testing.assert_array_equal(np.asarray(stand_in.weights[0]), [1.0, -1.0])
+    assert stand_in.output.shape == (None, 2)
+    x = np.array([[1.0, 2.0, -1.0]], "float32")
+    np.testing.assert_allclose(
+        keras_3.run(recovery.submodel(outputs="d"), [x])[0], x @ WEIGHTS["kernel"] + WEIGHTS["bias"]
+    )
+
+
+def test_the_part_behind_a_placeholder_runs(tmp_path: Path) -> None:
+    layers = [
+        dense(batch_input_shape=[None, 3]),
+        {"class_name": "Swirl", "config": {"name": "s", "turns": 2}},
+        dense("last"),
+    ]
+    last = {"kernel": np.array([[1.0, 0.5], [2.0, -1.0]]), "bias": np.zeros(2)}
+    source = write_h5(tmp_path / "m.h5", layers, {"d": WEIGHTS, "s": {"axis": [1.0, -1.0]}, "last": last})
+    behind = reconstruct.recover(source, pool=NoPool()).submodel(inputs="s")
+    x = np.array([[3.0, -2.0]], "float32")
+    np.testing.assert_allclose(keras_3.run(behind, [x])[0], x @ last["kernel"])
+
+
+def test_a_part_that_holds_a_placeholder_is_refused(tmp_path: Path) -> None:
+    recovery = reconstruct.recover(swirl(tmp_path), pool=NoPool())
+    for names in ({"outputs": "s"}, {}):
+        with pytest.raises(BuildError, match="holds the placeholder 's'"):
+            recovery.submodel(**names)
+    with pytest.raises(BuildError, match="has no layer 'nowhere'"):
+        recovery.submodel(inputs="nowhere")
+
+
+def test_a_stub_opens_the_file_and_gives_the_model_once_it_is_filled_in(tmp_path: Path) -> None:
+    source = swirl(tmp_path)
+    stub = tmp_path / "layers.py"
+    stub.write_text(reconstruct.recover(source, pool=NoPool()).stub(), "utf-8")
+    unwritten = reconstruct.recover(source, custom=[str(stub)], pool=NoPool())
+    assert unwritten.status == "partial"
+    assert [type(layer).__name__ for layer in unwritten.model.layers] == ["Dense", "Swirl"]
+    assert unwritten.result.tensors == Tensors(3, 3, ())
+    (found,) = [f for f in unwritten.result.findings if f.code == "not_implemented"]
+    assert "write what Swirl computes" in found.message
+
+    todo = 'raise NotImplementedError("TODO: write what Swirl computes")'
+    text = stub.read_text("utf-8")
+    assert text.count(todo) == 1
+    stub.write_text(text.replace(todo, "return inputs * self.axis * self.turns"), "utf-8")
+    x = np.array([[1.0, 2.0, -1.0]], "float32")
+    y = (x @ WEIGHTS["kernel"] + WEIGHTS["bias"]) * [1.0, -1.0] * 2
+    np.savez(tmp_path / "e.npz", x0=x, y0=y.astype("float32"))
+    written = reconstruct.recover(source, custom=[str(stub)], examples=tmp_path / "e.npz", pool=NoPool())
+    assert written.status == "verified"
+    written.save(tmp_path / "out.keras")
+
+
+def test_the_command_stub_writes_a_module_and_overwrites_none(tmp_path: Path) -> None:
+    source, module = swirl(tmp_path), tmp_path / "layers.py"
+    done = CliRunner().invoke(app, ["stub", str(source), "-o", str(module)])
+    assert (done.exit_code, "--custom" in done.output) == (0, True)
+    assert "class Swirl(keras.layers.Layer):" in module.read_text("utf-8")
+    module.write_text("mine", "utf-8")
+    assert CliRunner().invoke(app, ["stub", str(source), "-o", str(module)]).exit_code == 2
+    assert module.read_text("utf-8") == "mine"
 
 
 def test_custom_code_that_cannot_be_imported_fails_cleanly(tmp_path: Path) -> None:
@@ -394,11 +464,8 @@ def test_a_file_with_code_is_shown_to_no_oracle(tmp_path: Path) -> None:
     code = {"name": "l", "function": ["4wEAAAA=", None, None], "function_type": "lambda", "arguments": {}}
     layers = [dense(batch_input_shape=[None, 3]), {"class_name": "Lambda", "config": code}]
     recovery = reconstruct.recover(write_h5(tmp_path / "l.h5", layers, {"d": WEIGHTS}), pool=NoPool())
-    assert recovery.status == "failed"
-    assert (recovery.result.error or {})["path"] == "model/l"
-    with pytest.raises(ReconstructError):
-        recovery.save(tmp_path / "out.keras")
-    assert not (tmp_path / "out.keras").exists()
+    assert recovery.status == "partial"
+    assert [(f.code, f.path) for f in recovery.result.findings] == [("missing_lambda", "model/l")]
 
 
 def test_what_cannot_be_read_is_a_failed_result(tmp_path: Path) -> None:

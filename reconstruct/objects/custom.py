@@ -15,7 +15,7 @@ import importlib.util
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -67,6 +67,18 @@ def _may_be_own(value: Any) -> bool:
     if inspect.ismodule(value):
         return False
     return not callable(value) or str(getattr(value, "__module__", "")).partition(".")[0] not in _FRAMEWORKS
+
+
+def find(names: Collection[str], class_name: str, package: str | None = None) -> str | None:
+    """The one of `names` that means the class (or function) of a file, with and without `package>` prefixes.
+
+    >>> find(["Mine>Swirl", "Dense"], "Swirl", "Custom>Swirl")
+    'Mine>Swirl'
+    """
+    for name in (package, f"{package}>{class_name}", class_name):
+        if name and name in names:
+            return name
+    return next((name for name in names if name.rpartition(">")[2] == class_name), None)
 
 
 def _announced() -> dict[str, Any]:

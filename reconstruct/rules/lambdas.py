@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from reconstruct.artifact import Finding, Layer, Writer
 from reconstruct.objects import lambdas
 from reconstruct.objects.library import Era
+from reconstruct.objects.missing import is_stock_lambda
 from reconstruct.rules.engine import Context, Noted, Rule, multi_backend, rule
-from reconstruct.stock import LAYERS
 
 
 def _maybe_tensorflow_1(writer: Writer) -> bool:
@@ -24,18 +22,8 @@ def _keras_3(writer: Writer) -> bool:
     return writer.major >= 3
 
 
-def is_stock(layer: Layer) -> bool:
-    """Whether it wraps a layer of Keras, as `GaussianNoise` is when a Lambda layer that draws numbers is translated."""
-    function = layer.config.get("function")
-    return (
-        isinstance(function, Mapping)
-        and function.get("class_name") in LAYERS
-        and str(function.get("module")).startswith("keras.layers")
-    )
-
-
 def _translated(layer: Layer, era: Era, context: Context) -> Layer | Noted:
-    if is_stock(layer):
+    if is_stock_lambda(layer):
         return layer
     known = lambdas.Context(context.objects, tuple(context.dtypes(layer)), era, not context.may_mask)
     result = lambdas.translate(layer, known)

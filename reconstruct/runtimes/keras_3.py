@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,13 @@ from typing import Any
 import keras
 import numpy as np
 
+import reconstruct.layers  # registers what stands for layers that stock Keras cannot say
 from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.errors import BuildError, ConfigError, UnknownLayer
+from reconstruct.objects.custom import find
+from reconstruct.objects.placeholders import is_placeholder, resolved
+from reconstruct.objects.stubs import Use
+from reconstruct.stock import foreign_activation
 
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
 
@@ -164,6 +170,8 @@ class _Builder:
             return self.model(layer, inputs)
         cls = self._class_of(layer)
         config = dict(layer.config)
+        if is_placeholder(layer):
+            config = resolved(layer, [tuple(t.shape) for t in keras.tree.flatten(inputs) if t is not None])
         config["name"] = layer.name or None
         if "dtype" in config:
             config["dtype"] = _dtype_name(config["dtype"])
@@ -176,7 +184,7 @@ class _Builder:
 
     def _instance(self, cls: Any, layer: Layer, config: dict[str, Any]) -> Any:
         with keras.saving.custom_object_scope(self.custom_objects):
-            config = self._without_missing_parts(layer, config)
+            config = self._without_missing_parts(layer, config, cls.__module__.startswith("keras."))
             try:
                 return cls.from_config(dict(config))
             except (TypeError, ValueError):
@@ -185,12 +193,12 @@ class _Builder:
                     raise
                 return cls.from_config(known)
 
-    def _without_missing_parts(self, layer: Layer, config: dict[str, Any]) -> dict[str, Any]:
+    def _without_missing_parts(self, layer: Layer, config: dict[str, Any], stock: bool) -> dict[str, Any]:
         """The config without initializers, regularizers and constraints that cannot be had: inference needs none."""
         kept = dict(config)
         for name, value in config.items():
-            if name.endswith("activation"):
-                self._find_activation(layer, value)
+            if name.endswith("activation") and stock:  # what a custom class makes of a name is its own affair
+                kept[name] = self._activation(layer, value)
             kind = next((k for k in _TRAINING_PARTS if name.endswith(k)), None)
             if kind is None or value is None:
                 continue
@@ -209,17 +217,21 @@ class _Builder:
                 )
         return kept
 
-    @staticmethod
-    def _find_activation(layer: Layer, value: Any) -> None:
+    def _activation(self, layer: Layer, value: Any) -> Any:
+        """The activation as the config has it, or the user's own, which Keras 3 does not find by a bare name."""
+        name = foreign_activation(value)
+        given = None if name is None else find(self.custom_objects, name)
+        if given is not None and isinstance(value, str):
+            return self.custom_objects[given]
         try:
             keras.activations.get(value)
         except Exception:
-            name = value.get("config", value.get("class_name")) if isinstance(value, Mapping) else value
             raise UnknownLayer(
                 f"the activation {name!r} of layer {layer.name!r} is not in Keras and not in the file",
                 path=layer.path,
                 hint=f"give its code: --custom FILE.py, where FILE.py defines {name}",
             ) from None
+        return value
 
     def _wrapper(self, cls: Any, layer: Layer, config: dict[str, Any], inputs: Any) -> Any:
         parts: dict[str, Any] = {}
@@ -242,9 +254,9 @@ class _Builder:
         return cls(*parts.values(), **config)
 
     def _class_of(self, layer: Layer) -> Any:
-        for name in (layer.package, layer.class_name, f"{layer.package}>{layer.class_name}"):
-            if name in self.custom_objects:
-                return self.custom_objects[name]
+        given = find(self.custom_objects, layer.class_name, layer.package)
+        if given is not None:
+            return self.custom_objects[given]
         if layer.package and layer.package.startswith("keras.src.ops"):
             return _operation_class(layer)
         registered = keras.saving.get_registered_object(layer.package or layer.class_name)
@@ -289,10 +301,8 @@ class _Builder:
         except (BuildError, ConfigError):
             raise
         except Exception as error:
-            reason = str(error).strip().splitlines()
             raise BuildError(
-                f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: "
-                f"{reason[0] if reason else ''}",
+                f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: {reason(error)}",
                 path=layer.path,
             ) from error
 
@@ -337,6 +347,14 @@ class _Builder:
                 f"the file has {len(layer.weights)}",
                 path=layer.path,
             )
+
+
+def reason(error: BaseException) -> str:
+    """The line of an error that says what happened, which Keras puts in bold between lines that say where."""
+    text = str(error).strip()
+    bold = re.search("\x1b\\[1m(.*?)\x1b\\[0m", text, re.DOTALL)
+    lines = (bold[1] if bold else text).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _short(variable: Any, instance: Any) -> str:
@@ -427,6 +445,71 @@ def _as_inputs(model: Any, arrays: Sequence[np.ndarray]) -> Any:
     return keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
 
 
+def registered() -> dict[str, Any]:
+    """What was registered with Keras (`register_keras_serializable`) by others than Keras and this package."""
+    found = keras.saving.get_custom_objects()
+    return {name: thing for name, thing in found.items() if not name.startswith(("keras>", "reconstruct>"))}
+
+
+def is_layer(thing: Any) -> bool:
+    """Whether a class is a layer of the Keras that runs here."""
+    return inspect.isclass(thing) and issubclass(thing, keras.layers.Layer)
+
+
+def unwritten(thing: Any) -> bool:
+    """Whether a class or function is one that its user has still to write, as in a stub."""
+    code = getattr(getattr(thing, "call", thing), "__code__", None)
+    return code is not None and "NotImplementedError" in code.co_names
+
+
+def submodel(model: Any, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Any:
+    """The part of a model from what the layers `inputs` give (the model's own inputs if None) to what the layers
+    `outputs` give (the model's outputs if None).
+
+    Raises `BuildError` for a layer that the model does not have, and where the part does not hang together or holds
+    a placeholder.
+    """
+    starts = model.inputs if inputs is None else [t for name in inputs for t in _outputs_of(model, name)]
+    ends = model.outputs if outputs is None else [t for name in outputs for t in _outputs_of(model, name)]
+    try:
+        part = keras.Model(_unwrapped(list(starts)), _unwrapped(list(ends)), name=f"part_of_{model.name}")
+    except Exception as error:
+        reason = f"the outputs asked for do not follow from these inputs: {str(error).splitlines()[0]}"
+        raise BuildError(reason, hint="name further layers in inputs=, or others in outputs=") from error
+    stand_ins = [n.name for n in part._flatten_layers() if isinstance(n, reconstruct.layers.Placeholder)]
+    if stand_ins:
+        hint = "name it in inputs= to start behind it, or a layer before it in outputs="
+        raise BuildError(f"the part holds the placeholder {stand_ins[0]!r}, which cannot run", hint=hint)
+    return part
+
+
+def placeholders(model: Any) -> list[Use]:
+    """The placeholders in a built model, also in nested ones, as data."""
+    found = []
+    for layer in model._flatten_layers():
+        if isinstance(layer, reconstruct.layers.Placeholder):
+            nodes = layer._inbound_nodes
+            inputs = [tuple(t.shape) for t in keras.tree.flatten(nodes[-1].input_tensors)] if nodes else []
+            specs = layer.variable_specs
+            use = Use(layer.name, layer.missing, layer.original, layer.arguments, specs, inputs, layer.output_shapes)
+            found.append(use)
+    return found
+
+
+def _outputs_of(model: Any, name: str) -> list[Any]:
+    for layer in model.layers:
+        if layer.name == name:
+            return list(keras.tree.flatten(_first_node(model, layer).output_tensors))
+    raise BuildError(f"the model has no layer {name!r}", hint=f"its layers are {[n.name for n in model.layers][:50]}")
+
+
+def _first_node(model: Any, layer: Any) -> Any:
+    """The first call of a layer within a model; it may have been called elsewhere too, as while a Sequential grew."""
+    network = getattr(model, "_functional", None) or model
+    own = {id(node) for nodes in network._nodes_by_depth.values() for node in nodes}
+    return next(node for node in layer._inbound_nodes if id(node) in own)
+
+
 def reset_states(model: Any) -> None:
     """Set the states of stateful recurrent layers to zero."""
     for layer in model._flatten_layers():
@@ -438,9 +521,8 @@ def layer_outputs(model: Any, arrays: Sequence[np.ndarray]) -> dict[str, list[np
     """What the first call of each layer of a model gives, by the layer's name, in the order of the model."""
     tensors = {}
     for layer in model.layers:
-        nodes = layer._inbound_nodes
-        if nodes and not isinstance(layer, keras.layers.InputLayer):
-            tensors[layer.name] = keras.tree.flatten(nodes[0 if len(nodes) == 1 else -1].output_tensors)
+        if layer._inbound_nodes and not isinstance(layer, keras.layers.InputLayer):
+            tensors[layer.name] = keras.tree.flatten(_first_node(model, layer).output_tensors)
     probe = keras.Model(model.inputs, tensors)
     found = probe(_as_inputs(probe, arrays), training=False)
     return {n: [_array(t) for t in keras.tree.flatten(found[n])] for n in tensors}

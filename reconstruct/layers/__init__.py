@@ -1,0 +1,7 @@
+"""Layers of our own, for what stock Keras cannot say: a file that has one loads after `register_keras_objects()`."""
+
+from __future__ import annotations
+
+from reconstruct.layers.placeholder import Placeholder
+
+__all__ = ["Placeholder"]
