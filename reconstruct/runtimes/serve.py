@@ -12,7 +12,8 @@ stdout says that the runtime is ready, or why not; after that, each line of JSON
     {"op": "quit"}
 
 `describe` and `run` also take "weights" (the weights of a JSON config), "custom" (Python files or modules that the user
-named, which are executed) and "trust_code" (marshaled code in the file may run). The model stays loaded until another
+named, which are executed), "names" (the classes of the file that Keras does not have, which an installed library of
+`objects.libraries` may) and "trust_code" (marshaled code in the file may run). The model stays loaded until another
 file is asked for, or the file changes. A failure is answered by {"ok": false, "kind": …, "error": "Type: message"},
 where kind is 'unknown_object', 'load', 'run' or 'request'.
 
@@ -31,6 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from reconstruct.objects import libraries
+
 _UNKNOWN = re.compile(
     r"Unknown (?!error)[\w ]+:|Could not locate|Could not interpret|cannot be imported|No such layer"
     r"|is not a KerasSaveable|Unable to (?:revive|restore)|Only instances of keras.Layer|Invalid (?:layer|activation)",
@@ -40,6 +43,15 @@ _UNKNOWN = re.compile(
 
 class LoadError(Exception):
     """Loading failed; the cause says how."""
+
+
+def _objects(names: list[str], custom: dict[str, Any]) -> dict[str, Any]:
+    """What the file may call for by name: the user's own objects, and those of installed libraries for the rest.
+
+    A file names a class with or without its package (`Mine>Swirl`); the user's may be known without.
+    """
+    found = {**libraries.load(name.rpartition(">")[2] for name in names), **custom}
+    return {**{name: found[bare] for name in names if (bare := name.rpartition(">")[2]) in found}, **found}
 
 
 @dataclass
@@ -70,15 +82,16 @@ class Session:
         path = Path(request["path"])
         weights = Path(request["weights"]) if request.get("weights") else None
         custom, trust = list(request.get("custom") or ()), bool(request.get("trust_code"))
+        names = list(request.get("names") or ())
         try:
             sources = [path, *([weights] if weights else []), *map(Path, custom)]
-            key = (*map(_state, sources), trust)
+            key = (*map(_state, sources), *names, trust)
             if key != self.key:
                 self._drop()
                 from reconstruct.runtimes import originals
 
                 self.trust["code"] = trust
-                objects = originals.custom_objects(custom)
+                objects = _objects(names, originals.custom_objects(custom))
                 self.model = self.runtime.load(path, weights, objects, trust, self.scratch)
                 self.key = key
         except Exception as error:

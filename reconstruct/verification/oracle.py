@@ -12,6 +12,7 @@ import numpy as np
 
 from reconstruct.artifact import Artifact, Layer
 from reconstruct.errors import OracleUnavailable, ReconstructError
+from reconstruct.objects.missing import is_stock
 from reconstruct.runtimes import oracles
 from reconstruct.runtimes.worker import WorkerPool
 
@@ -78,6 +79,7 @@ def _ask(
             "outputs": str(outputs),
             "layers": layers,
             "custom": list(custom),
+            "names": _names(artifact),
             "trust_code": trust_code,
         }
         if artifact.weights_source is not None:
@@ -98,6 +100,13 @@ def _ask(
             name, call, k = key.removeprefix("layer/").rsplit("/", 2)
             found[name, int(call), int(k)] = array
     return Answer(values, found)
+
+
+def _names(artifact: Artifact) -> list[str]:
+    """The names under which the file calls for classes that are not Keras's, with their packages."""
+    assert artifact.model is not None
+    own = [n for n in artifact.model.walk() if not n.is_model and not is_stock(n)]
+    return sorted({n.package if n.package and ">" in n.package else n.class_name for n in own})
 
 
 def why_not_asked(artifact: Artifact) -> str | None:
