@@ -415,6 +415,78 @@ def test_the_command_stub_writes_a_module_and_overwrites_none(tmp_path: Path) ->
     assert module.read_text("utf-8") == "mine"
 
 
+TOWER = """
+import keras
+
+
+class Block(keras.layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        # Made in another order than that of their names, all of one shape
+        self.second, self.first = keras.layers.Dense(3, activation="relu"), keras.layers.Dense(3)
+        self.many = [keras.layers.Dense(3), keras.layers.BatchNormalization()]
+
+    def call(self, x):
+        y = self.first(self.second(x))
+        for layer in self.many:
+            y = y - layer(y)
+        return y
+
+
+class Tower(keras.Model):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.block, self.head = Block(), keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.head(self.block(x))
+
+    def get_config(self):
+        return {}
+"""
+
+
+def tower(folder: Path, functional: bool) -> tuple[Path, Path]:
+    """Code, and a file that Keras wrote of it: a subclassed model, or a functional one with a layer of that code."""
+    code = folder / "tower.py"
+    code.write_text(TOWER, "utf-8")
+    classes = custom_code.load([str(code)])
+    if functional:
+        entry = keras.Input((3,))
+        model = keras.Model(entry, keras.layers.Dense(2)(classes["Block"]()(entry)))
+    else:
+        model = classes["Tower"]()
+        model(np.ones((1, 3), "float32"))
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        variable.assign(rng.uniform(0.2, 1.0, variable.shape))
+    source = folder / f"{model.name}.keras"
+    model.save(source)
+    return code, source
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("functional", [True, False], ids=["layer", "model"])
+def test_weights_kept_by_attribute_find_their_variables(functional: bool, tmp_path: Path, pool: WorkerPool) -> None:
+    code, source = tower(tmp_path, functional)
+    recovery = reconstruct.recover(source, custom=[str(code)], pool=pool)
+    assert (recovery.status, recovery.result.rung) == ("verified", "native" if functional else "config")
+    assert recovery.result.tensors.unused == ()
+    recovery.save(tmp_path / "out.keras")
+
+
+@pytest.mark.parametrize("functional", [True, False], ids=["layer", "model"])
+def test_without_its_code_everything_of_it_is_kept(functional: bool, tmp_path: Path) -> None:
+    _, source = tower(tmp_path, functional)
+    recovery = reconstruct.recover(source, pool=NoPool())
+    assert recovery.status == "partial"
+    assert recovery.result.tensors == Tensors(12, 12, ())
+    stub = tmp_path / "stub.py"
+    stub.write_text(recovery.stub(), "utf-8")
+    again = reconstruct.recover(source, custom=[str(stub)], pool=NoPool())
+    assert [f.code for f in again.result.findings if f.severity == "error"] == ["not_implemented"]
+
+
 def test_custom_code_that_cannot_be_imported_fails_cleanly(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import no_such_module_anywhere", "utf-8")
     recovery = reconstruct.recover(MLP.path, custom=[str(tmp_path / "broken.py")], pool=NoPool())

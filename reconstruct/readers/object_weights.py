@@ -15,6 +15,7 @@ import h5py
 
 from reconstruct.artifact import Finding, Layer, Tensor
 from reconstruct.naming import snake_case
+from reconstruct.readers.parse import subclassed
 from reconstruct.stock import slots
 
 if TYPE_CHECKING:
@@ -71,7 +72,12 @@ def optimizer_tensors(tree: Tree) -> tuple[Tensor, ...]:
 def attach(model: Layer, tree: Tree) -> tuple[Layer, list[Finding]]:
     """The model with each tensor at its layer; what is left over is a finding."""
     findings: list[Finding] = []
-    model = _attach(model, tree, findings)
+    key = subclassed(model)
+    if key is None:
+        model = _attach(model, tree, findings)
+    else:
+        own = {name: node for name, node in tree.items() if name not in _NOT_THE_MODEL}
+        model = model.map_parts(lambda k, part: part.replace(weights=_weights_by_path(own)) if k == key else part)
     used = {s for layer in model.walk() for t in layer.weights.values() for s in t.sources}
     left = [t.name for t in tensors(tree) if not used.issuperset(t.sources)]
     if left:
@@ -131,7 +137,11 @@ def _own_weights(layer: Layer, tree: Tree, findings: list[Finding]) -> dict[str,
                 f"{layer.class_name} {layer.name} should have {len(own)} variables, the file has {len(found)}",
             )
         )
-    return {"/".join(path): tensor for path, tensor in found}
+    return _weights_by_path(tree)
+
+
+def _weights_by_path(tree: Tree) -> dict[str, Tensor]:
+    return {"/".join(path): tensor for path, tensor in sorted(_paths(tree), key=lambda item: _order(item[0]))}
 
 
 def _paths(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tensor]]:

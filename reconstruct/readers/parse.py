@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Call, Graph, Layer, Ref, map_refs, refs_in
+from reconstruct.artifact import MODEL_CLASSES, Call, Graph, Layer, Ref, map_refs, refs_in
 from reconstruct.errors import ConfigError
 from reconstruct.naming import snake_case
+from reconstruct.stock import LAYERS
 
 # Fields of a config that hold a layer (tf_keras and Keras 3: wrappers, RNN, Bidirectional).
 _CHILD_FIELDS = ("layer", "forward_layer", "backward_layer", "cell")
@@ -36,14 +37,65 @@ def parse_model(spec: Any) -> Layer:
             hint="load it in Keras 1.2.2 and save it again",
         )
     layer = parse_layer(spec, "model")
-    if layer.graph is None:
-        known = f"{layer.class_name!r} is a subclassed model, or no model"
-        raise ConfigError(
-            f"{known}: its config does not list layers",
-            path="model",
-            hint="its architecture exists only in the Python code that defined it",
-        )
-    return layer
+    if layer.graph is not None:
+        return layer
+    if "build_config" in spec and layer.class_name not in (*MODEL_CLASSES, *LAYERS):
+        return _of_subclass(layer, spec)
+    known = f"{layer.class_name!r} is a subclassed model, or no model"
+    raise ConfigError(
+        f"{known}: its config does not list layers",
+        path="model",
+        hint="its architecture exists only in the Python code that defined it",
+    )
+
+
+# The names of the inputs of the model that is made around a subclassed one
+_INPUT_OF_SUBCLASS = "input_of_subclassed_model"
+
+
+def _of_subclass(layer: Layer, spec: Mapping[str, Any]) -> Layer:
+    """A functional model around a subclassed one, whose config does not list layers: its code alone says what it does.
+
+    The shapes of its inputs are those that it was built with, where the file has them (Keras 3 and tf.keras 2.12 and
+    later, `build_config`).
+    """
+    shapes = _built_with(spec.get("build_config"))
+    inputs = []
+    for i, shape in enumerate(shapes):
+        name = _INPUT_OF_SUBCLASS + (f"_{i}" if len(shapes) > 1 else "")
+        config = {"name": name, "batch_shape": shape}
+        inputs.append(Layer("InputLayer", name, config, path=f"model/{name}"))
+    name = layer.name or snake_case(layer.class_name)
+    refs = [Ref(n.name) for n in inputs]
+    inner = layer.replace(name=name, path=f"model/{name}", calls=(Call((refs[0] if len(refs) == 1 else refs,)),))
+    graph = Graph((*inputs, inner), refs, Ref(name))
+    return Layer("Functional", f"around_{name}", {}, graph=graph, path="model")
+
+
+def subclassed(model: Layer) -> str | None:
+    """The key of the subclassed model in the functional one that was made around it, or None if it is none such."""
+    graph = model.graph
+    if graph is None or not graph.layers[:1] or not graph.layers[0].name.startswith(_INPUT_OF_SUBCLASS):
+        return None
+    return f"@{len(graph.layers) - 1}"
+
+
+def _built_with(build_config: Any) -> list[list[int | None]]:
+    config = build_config if isinstance(build_config, Mapping) else {}
+    found: list[list[int | None]] = []
+
+    def collect(value: Any) -> None:
+        if isinstance(value, Mapping):
+            for inner in value.values():
+                collect(inner)
+        elif isinstance(value, list) and value and all(n is None or isinstance(n, int) for n in value):
+            found.append(value)
+        elif isinstance(value, list):
+            for inner in value:
+                collect(inner)
+
+    collect(config.get("input_shape") or config.get("shapes_dict"))
+    return found or [[None, None]]
 
 
 def parse_layer(spec: Any, path: str) -> Layer:

@@ -22,6 +22,7 @@ from reconstruct.errors import BuildError, ConfigError, UnknownLayer
 from reconstruct.objects.custom import find
 from reconstruct.objects.placeholders import is_placeholder, resolved
 from reconstruct.objects.stubs import Use
+from reconstruct.runtimes import object_paths
 from reconstruct.stock import foreign_activation
 
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
@@ -319,18 +320,20 @@ class _Builder:
                 )
 
     def _assign(self, layer: Layer, instance: Any) -> None:
-        variables = {_short(v, instance): v for v in instance.weights}
-        names = list(variables)
-        for i, (name, tensor) in enumerate(layer.weights.items()):
-            matches = [n for n in names if n == name or n.endswith("/" + name)]
-            if len(matches) == 1:
-                variable = variables[matches[0]]
-            elif len(names) == len(layer.weights) == len(instance.weights):
-                variable = instance.weights[i]
-            else:
-                raise BuildError(
-                    f"{layer.class_name} {layer.name!r} has no variable {name!r}, it has {names}", path=layer.path
-                )
+        count = len(instance.weights)
+        if len(layer.weights) != count:
+            names = [_short(v, instance) for v in instance.weights]
+            raise BuildError(
+                f"{layer.class_name} {layer.name!r} has {count} variables ({', '.join(names[:20])}), "
+                f"the file has {len(layer.weights)} ({', '.join(list(layer.weights)[:20])})",
+                path=layer.path,
+            )
+        variables = _by_name(layer, instance)
+        if variables is None and object_paths.are_paths(layer.weights):
+            object_paths.load(instance, layer.weights)
+            variables = _by_value(layer, instance)
+        variables = variables or self._by_position(layer, instance)
+        for (name, tensor), variable in zip(layer.weights.items(), variables, strict=True):
             if tuple(variable.shape) != tensor.shape:
                 raise BuildError(
                     f"{name} of {layer.class_name} {layer.name!r} is {tensor.shape} in the file, "
@@ -341,12 +344,46 @@ class _Builder:
             self.assigned.append((variable, tensor))
         if hasattr(instance, "finalize_state"):  # Normalization computes with numbers made of its variables
             instance.finalize_state()
-        if len(layer.weights) != len(instance.weights):
-            raise BuildError(
-                f"{layer.class_name} {layer.name!r} has {len(instance.weights)} variables, "
-                f"the file has {len(layer.weights)}",
-                path=layer.path,
+
+    def _by_position(self, layer: Layer, instance: Any) -> list[Any]:
+        """The variables in the order in which HDF5 files have them: those that are trained first.
+
+        Where the names say that this may be another order, the choice is a finding.
+        """
+        variables = [*instance.trainable_weights, *instance.non_trainable_weights]
+        pairs = [(name.rpartition("/")[2], v.name) for name, v in zip(layer.weights, variables, strict=True)]
+        known = {name for _, name in pairs}
+        if any(ours != theirs and theirs in known for theirs, ours in pairs):
+            message = (
+                f"the weights of {layer.name!r} have other names than its variables; they were taken in their order"
             )
+            self.findings.append(Finding("weights_by_position", "warning", layer.path, message))
+        return variables
+
+
+def _by_name(layer: Layer, instance: Any) -> list[Any] | None:
+    """The variable for each tensor by the names in the file, or None unless they name each exactly once."""
+    names = {_short(v, instance): v for v in instance.weights}
+    found = []
+    for name in layer.weights:
+        flat = name.replace("/", "_")  # as placeholders and stubs call it
+        matches = [n for n in names if n in (name, flat) or n.endswith("/" + name)]
+        if len(matches) != 1:
+            return None
+        found.append(names[matches[0]])
+    return found if len({id(v) for v in found}) == len(instance.weights) else None
+
+
+def _by_value(layer: Layer, instance: Any) -> list[Any]:
+    """The variable that holds the value of each tensor; of several alike each once."""
+    left = list(instance.weights)
+    found = []
+    for tensor in layer.weights.values():
+        value = tensor.read()
+        same = next(v for v in left if tuple(v.shape) == tensor.shape and np.array_equal(np.asarray(v), value))
+        left = [v for v in left if v is not same]
+        found.append(same)
+    return found
 
 
 def reason(error: BaseException) -> str:

@@ -317,8 +317,8 @@ class Eager:
 
     def run(self, model: Any, arrays: Arrays) -> Arrays:
         self._forget_states(model)
-        tensors = self._inputs(model)
-        cast = [_cast(array, tensor.dtype) for array, tensor in zip(arrays, tensors, strict=True)]
+        tensors = flatten(getattr(model, "inputs", None) or [])  # none for a subclassed model, which takes what it gets
+        cast = [_cast(a, t.dtype) for a, t in zip(arrays, tensors, strict=True)] if tensors else arrays
         structure = getattr(model, "_nested_inputs" if self.legacy else "_inputs_struct", None)
         given = _like(structure, cast) if isinstance(structure, dict) else cast if len(cast) > 1 else cast[0]
         return [self._array(value) for value in flatten(model(given, training=False))]
