@@ -17,6 +17,7 @@ import numpy as np
 
 from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.errors import BuildError, ConfigError, UnknownLayer
+from reconstruct.runtimes import build_time
 
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
 
@@ -349,6 +350,8 @@ def _operation(layer: Layer) -> Any:
     name = str(layer.config["function"])
     if name == "getitem":
         return lambda x, key: x[key]
+    if name in build_time.FUNCTIONS:
+        return build_time.FUNCTIONS[name]
     found: Any = keras.ops
     for part in name.split("."):
         found = getattr(found, part, None) if not part.startswith("_") else None
@@ -463,7 +466,7 @@ def is_stock(model: Any) -> bool:
 
 
 def _activations(layer: Any) -> list[Any]:
-    found = [getattr(layer, name, None) for name in ("activation", "recurrent_activation")]
+    found = [getattr(layer, name, None) for name in ("activation", "recurrent_activation", "function")]
     return [a if inspect.isroutine(a) else type(a) for a in found if a is not None]
 
 
