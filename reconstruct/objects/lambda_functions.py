@@ -356,6 +356,12 @@ def uniform(
     return _scaled(library, flat, low, library.binary("-", 1.0 if high is None else high, low))
 
 
+def binomial(library: Library, shape: Any, p: Any = 0.0, dtype: Any = None, seed: Any = None, name: Any = None) -> Any:
+    """1 where a uniform number is not above `p` (`random_binomial` of backend/tensorflow_backend.py of Keras 2.2.4)."""
+    kind = "float32" if dtype is None else dtype_name(library.plain(dtype))
+    return ops("cast", ops("less_equal", uniform(library, shape), library.operand(p)), kind)
+
+
 def _scaled(library: Library, noise: Any, mean: Any, scale: Any) -> Any:
     noise = noise if _is_number(scale, 1) else library.binary("*", noise, scale)
     return noise if _is_number(mean, 0) else library.binary("+", noise, mean)
@@ -705,6 +711,12 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "keras.random_normal": normal,
     "keras.random_normal_variable": lambda library, shape, mean, scale, **_: normal(library, shape, mean, scale),
     "keras.random_uniform": uniform,
+    "keras.random_binomial": binomial,
+    "keras.random_bernoulli": binomial,
+    # `dim` in Keras 1
+    "keras.expand_dims": lambda library, x, axis=-1, dim=None: library.build(
+        "expand_dims", [library.operand(x), library.plain(axis if dim is None else dim)]
+    ),
     "keras.random.normal": normal,
     "keras.random.uniform": uniform,
     "keras.batch_dot": batch_dot,

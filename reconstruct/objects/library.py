@@ -48,7 +48,9 @@ MODULES = {
     "K": "keras.backend", "KB": "keras.backend", "kb": "keras.backend", "backend": "keras.backend", "keras": "keras",
     "tf": "tensorflow", "ktf": "tensorflow", "tensorflow": "tensorflow", "np": "numpy", "numpy": "numpy",
     "math": "math", "ops": "keras.ops", "kops": "keras.ops", "tf_keras": "keras", "layers": "keras.layers",
-    "activations": "keras.activations",
+    "activations": "keras.activations", "keras_backend": "keras.backend", "KTF": "keras.backend",
+    "k": "keras.backend", "KL": "keras.layers", "kl": "keras.layers", "tfkl": "keras.layers", "tfk": "keras",
+    "ks": "keras",
 }  # fmt: skip
 _BUILTINS = frozenset(
     "abs bool dict enumerate float int isinstance len list max min pow range reversed round slice sum tuple zip map "
