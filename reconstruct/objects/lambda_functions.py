@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from reconstruct.artifact import Ref
+from reconstruct.objects import complex_functions
 from reconstruct.objects.library import Library, single
 from reconstruct.objects.symbols import (
+    Complex,
     MakesLayer,
     Number,
     Shape,
@@ -582,6 +584,10 @@ def broadcast_to(library: Library, input: Any, shape: Any, name: Any = None) -> 
 
 
 def cast(library: Library, x: Any, dtype: Any, name: Any = None) -> Any:
+    if complex_functions.is_complex(dtype):
+        return complex_functions.pair(library, x)
+    if isinstance(x, Complex):
+        x = x.real  # as TensorFlow does
     kind = dtype_name(library.plain(dtype))
     if isinstance(x, Size | Number) and not x.batch and kind.startswith("int"):
         return Number(ops("build.whole", built(x)))
@@ -690,6 +696,7 @@ def _value(value: Any) -> Callable[..., Any]:
 
 
 _SPECIAL: dict[str, Callable[..., Any]] = {
+    **complex_functions.FUNCTIONS,
     "keras.shape": shape_of,
     "keras.int_shape": shape_of,
     "keras.ndim": rank,

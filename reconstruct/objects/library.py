@@ -18,6 +18,7 @@ from reconstruct.objects.given import Given
 from reconstruct.objects.hidden_sizes import HiddenSizes
 from reconstruct.objects.symbols import (
     DTYPES,
+    Complex,
     Dtype,
     Function,
     MakesLayer,
@@ -239,7 +240,10 @@ class Library:
         if isinstance(value, np.ndarray):
             return single(value)
         _known(value)
-        if isinstance(value, Name | Method | Partial | Function | Shape | Dtype | MakesLayer | str) or value is None:
+        if (
+            isinstance(value, Complex | Name | Method | Partial | Function | Shape | Dtype | MakesLayer | str)
+            or value is None
+        ):
             raise Untranslatable(f"{describe(value)} is where a number or a tensor should be")
         return value
 
@@ -516,7 +520,7 @@ class Library:
             return list(value)
         if isinstance(value, np.generic):
             return value.item()
-        if isinstance(value, Function | Method | Partial | MakesLayer | Shape):
+        if isinstance(value, Complex | Function | Method | Partial | MakesLayer | Shape):
             raise Untranslatable(f"it hands on {describe(value)}")
         _known(value)
         return value

@@ -77,6 +77,14 @@ class Number:
 
 
 @dataclass(frozen=True, eq=False)
+class Complex:
+    """A complex tensor, which Keras 3 has only as a pair."""
+
+    real: Any
+    imag: Any
+
+
+@dataclass(frozen=True, eq=False)
 class Dtype:
     """The dtype of a tensor."""
 
@@ -152,6 +160,8 @@ def describe(value: Any) -> str:
         return describe(value.of)
     if is_tensor(value):
         return "a tensor"
+    if isinstance(value, Complex):
+        return "a complex tensor"
     if isinstance(value, Shape | Size | Number):
         return "the shape of a tensor"
     text = repr(value)

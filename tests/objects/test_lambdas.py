@@ -282,6 +282,13 @@ ONE: dict[str, tuple[Function, tuple[int, ...]]] = {
     "K.conv2d": (lambda x: K.conv2d(x, K.constant(np.ones((3, 3, 3, 1))), padding="same"), IMAGE),
     "K.cast_to_floatx": (lambda x: K.cast_to_floatx(x) * 2.0, MATRIX),
     "np.meshgrid": (_grid, IMAGE),
+    "tf.signal.fft": (lambda x: tf.abs(tf.signal.fft(tf.cast(x, tf.complex64))), MATRIX),
+    "part of tf.signal.fft": (lambda x: tf.cast(tf.signal.fft(tf.cast(x, tf.complex64)), tf.float32), MATRIX),
+    "tf.signal.fft2d": (lambda x: tf.math.imag(tf.signal.fft2d(tf.complex(x, x * 2.0))), MATRIX),
+    "tf.signal.rfft": (lambda x: K.abs(tf.signal.rfft(x)), VECTOR),
+    "tf.signal.rfft of a length": (lambda x: tf.math.real(tf.signal.rfft(x, [8])), VECTOR),
+    "tf.signal.stft": (lambda x: tf.abs(tf.signal.stft(x, frame_length=16, frame_step=4)), (40,)),
+    "angle": (lambda x: tf.math.angle(tf.complex(x, x[:, ::-1])), MATRIX),
     "part of a split": (lambda x: tf.concat(tf.split(x, 3, axis=-1)[::-1], -1), IMAGE),
 }  # fmt: skip
 TWO: dict[str, tuple[Function, tuple[int, ...]]] = {
@@ -607,7 +614,10 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "global": (lambda x: x * max_rating, "'max_rating'"),  # type: ignore[name-defined]  # noqa: F821
     "global function": (lambda x: circular_padding(x, 2), "'circular_padding'"),  # type: ignore[name-defined]  # noqa: F821
     "condition": (lambda x: x if K.sum(x) > 0 else -x, "depends on the values"),
-    "unknown function": (lambda x: tf.signal.fft(x), "signal.fft"),
+    "unknown function": (lambda x: tf.signal.dct(x), "signal.dct"),
+    "filled frames": (lambda x: tf.abs(tf.signal.stft(x, 10, 4)), "fills up the frames"),
+    "complex": (lambda x: tf.signal.rfft(x), "complex"),
+    "complex numbers calculated with": (lambda x: tf.abs(tf.signal.rfft(x) * 2.0), "complex"),
     "file": (lambda x: open("a.txt").read(), "'open'"),  # noqa: PTH123, SIM115
     "system": (lambda x: __import__("os").system("id"), "'__import__'"),
     "method of a tensor": (lambda x: x.numpy(), "numpy"),
