@@ -53,6 +53,8 @@ def symbol(value: Any) -> Any:
         return Partial(symbol(value.func), symbol(value.args), symbol(dict(value.keywords)))
     if isinstance(value, MethodType):
         return Partial(symbol(value.__func__), (symbol(value.__self__),), {})
+    if isinstance(getattr(value, "python_function", None), FunctionType):  # what tf.function makes
+        return symbol(value.python_function)
     if isinstance(value, type) or inspect.isroutine(value) or isinstance(value, np.ufunc):
         return _callable(value)
     module = str(getattr(type(value), "__module__", ""))

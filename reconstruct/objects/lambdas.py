@@ -356,6 +356,8 @@ def _translation(layer: Layer, result: Any, count: int, library: Library, python
         raise Untranslatable("what it returns does not depend on its input")
     if any(ref.layer != "@" or ref.output >= count for ref in used):
         raise Untranslatable("it uses a tensor that is not its input")
+    if made.class_name not in ("Op", "Functional", "Lambda") and layer.config.get("dtype") not in (None, "float32"):
+        made = made.having(dtype=layer.config["dtype"])  # in which a layer of its own computes
     masks = not unmasked and made.class_name not in _WITHOUT_MASK
     if (made.class_name == "Op" and len(layer.calls) != 1) or masks:
         made = _model_of(made)

@@ -119,7 +119,7 @@ class Library:
 
     def lacks(self, name: str) -> bool:
         """Whether it is a global variable whose value is not known."""
-        return isinstance(self.global_(name), Unknown)
+        return name not in self.known and isinstance(self.global_(name), Unknown)
 
     def _canonical(self, value: Any) -> Any:
         return self.named(value.path) if isinstance(value, Name) else value

@@ -72,12 +72,17 @@ def odd(x):
     return tf.nest.map_structure(tf.identity, x) * 2.0
 
 
+@tf.function
+def compiled(x):
+    return x - 1.0
+
+
 my_norm = closed(0.5)
 half = partial(inner, k=0.5)
 scaled = settings.scaled
 twice = lambda x: x * 2.0
 """
-FUNCTIONS = ("inner", "my_norm", "half", "scaled", "aliased", "twice")
+FUNCTIONS = ("inner", "my_norm", "half", "scaled", "aliased", "twice", "compiled")
 VALUES = np.array([[0.5, -1.0, 2.0], [-3.0, 0.25, 1.0]], "float32")
 
 

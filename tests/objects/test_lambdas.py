@@ -393,7 +393,19 @@ def test_what_tf_keras_saved_computes_the_same(
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-@pytest.mark.parametrize("name", ["image normalisation", "K.mean", "last step", "closure", "identity", "K.cast"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "image normalisation",
+        "K.mean",
+        "closure",
+        "identity",
+        "K.cast",
+        "channel shuffle",
+        "positions of a batch",
+        "old resize",
+    ],
+)
 def test_a_sequential_model_and_a_wrapper(name: str, tmp_path: Path, nothing_runs: Callable[[], Any]) -> None:
     function, shape = ONE[name]
     layers = tf_keras.layers
@@ -405,6 +417,17 @@ def test_a_sequential_model_and_a_wrapper(name: str, tmp_path: Path, nothing_run
     wrapped.save(tmp_path / "wrapped.h5", save_format="h5")
     steps = [np.stack([arrays[0], arrays[0] * 2.0], axis=1)]
     _check(tmp_path / "wrapped.h5", steps, [np.asarray(wrapped(steps[0]))], nothing_runs)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("name", ["image normalisation", "from constant", "K.l2_normalize", "channel means", "K.relu"])
+def test_double_precision(name: str, tmp_path: Path, nothing_runs: Callable[[], Any]) -> None:
+    function, shape = ONE[name]
+    entry = tf_keras.Input(shape, dtype="float64")
+    model = tf_keras.Model(entry, tf_keras.layers.Lambda(function, dtype="float64")(entry))
+    model.save(tmp_path / "old.h5", save_format="h5")
+    arrays = [a.astype("float64") for a in _arrays(shape, 1)]
+    _check(tmp_path / "old.h5", arrays, [np.asarray(model(arrays[0]))], nothing_runs)
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
