@@ -125,6 +125,8 @@ def _keras_op(library: Library, name: str, args: list[Any], kwargs: dict[str, An
         return Shape(*args)
     if name == "reshape":
         return _bound(library, reshape, name, args, {{"newshape": "shape"}.get(k, k): v for k, v in kwargs.items()})
+    if name in _WITH_A_SHAPE and holds_tensor([args, kwargs]):
+        return _bound(library, _WITH_A_SHAPE[name], name, args, {k: v for k, v in kwargs.items() if v is not None})
     if name in _NOT_OPERATIONS:
         raise Untranslatable(f"keras.ops.{name} has no form in a saved model")
     if name in ("convert_to_tensor", "array") and not holds_tensor(args):
@@ -142,6 +144,8 @@ def _activation(library: Library, name: str, args: list[Any], kwargs: dict[str, 
         raise Untranslatable(f"keras.activations.{name} with these arguments has no known form")
     if name == "linear":
         return args[0]
+    if name == "gelu":  # the operation approximates it unless it is told not to
+        return ops("gelu", library.operand(args[0]), approximate=False)
     return _keras_op(library, {"swish": "silu", "exponential": "exp"}.get(name, name), args, kwargs)
 
 
@@ -695,6 +699,13 @@ def _value(value: Any) -> Callable[..., Any]:
     return lambda library: value
 
 
+# Operations of Keras 3 whose shape may be that of a tensor.
+_WITH_A_SHAPE: dict[str, Callable[..., Any]] = {
+    "ones": filled(1),
+    "zeros": filled(0),
+    "broadcast_to": lambda library, x, shape: broadcast_to(library, x, shape),
+    "arange": lambda library, start, stop=None, step=1, dtype=None: tf_range(library, start, stop, step, dtype),
+}
 _SPECIAL: dict[str, Callable[..., Any]] = {
     **complex_functions.FUNCTIONS,
     "keras.shape": shape_of,
@@ -815,6 +826,6 @@ DIRECT: Mapping[str, str] = {
 }
 
 # `build` and `_bound` ask for the signature in every call. It is found once, here, and not while a file is read.
-for _function in (*FUNCTIONS.values(), *IMAGE_FUNCTIONS.values(), *_SPECIAL.values()):
+for _function in (*FUNCTIONS.values(), *IMAGE_FUNCTIONS.values(), *_SPECIAL.values(), *_WITH_A_SHAPE.values()):
     if not hasattr(_function, "__signature__"):
         _function.__signature__ = inspect.signature(_function)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ import keras  # noqa: E402
 from reconstruct import readers  # noqa: E402
 from reconstruct.artifact import Call, Graph, Layer, Ref, Writer  # noqa: E402
 from reconstruct.errors import NotEquivalent  # noqa: E402
-from reconstruct.objects import lambdas  # noqa: E402
+from reconstruct.objects import lambda_functions, lambdas  # noqa: E402
 from reconstruct.rules import inputs  # noqa: E402
 from reconstruct.rules import lambdas as lambda_rules  # noqa: E402
 from reconstruct.rules.engine import Context, Outcome, apply  # noqa: E402
@@ -453,6 +453,10 @@ KERAS_3: dict[str, tuple[Function, tuple[int, ...]]] = {
     "ops.split": (lambda x: ops.split(x, 2, axis=1)[0], MATRIX),
     "ops.image.resize": (lambda x: ops.image.resize(x, (3, 4)), IMAGE),
     "keras.activations": (lambda x: keras.activations.relu(x), MATRIX),
+    "ops.ones of a batch": (lambda x: ops.concatenate([x, ops.ones((ops.shape(x)[0], 2))], axis=-1), VECTOR),
+    "ops.broadcast_to a shape": (lambda x: ops.broadcast_to(x[:, :1], ops.shape(x)), MATRIX),
+    "ops.arange of a size": (lambda x: x + ops.arange(x.shape[-1], dtype="float32"), MATRIX),
+    "ops.repeat to a size": (lambda x: ops.repeat(x[:, :1], x.shape[1], axis=1), MATRIX),
     "keras.activations.hard_sigmoid": (lambda x: keras.activations.hard_sigmoid(x), MATRIX),
 }
 
@@ -468,6 +472,15 @@ def test_what_keras_3_saved_computes_the_same(
     model.save(tmp_path / f"old{suffix}")
     arrays = _arrays(shape, 1)
     _check(tmp_path / f"old{suffix}", arrays, [np.asarray(model(arrays[0]))], nothing_runs)
+
+
+@pytest.mark.parametrize("name", sorted(lambda_functions._ACTIVATIONS))
+def test_activations_of_keras_3(name: str) -> None:
+    """The operations of the same names have other defaults here and there."""
+    config = {"function": {"class_name": "function", "config": name, "module": "keras.activations"}}
+    model = keras_3.build(_translated(_model(config, MATRIX), "3.5.0")).model
+    (x,) = _arrays(MATRIX, 1)
+    _same(model(x), [np.asarray(getattr(keras.activations, name)(x))])
 
 
 # Other Pythons
