@@ -6,19 +6,23 @@ unknown, jumps lead into the middle of an instruction, names are out of range, o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reconstruct.objects.marshal_reader import Code, MarshalError, read
 from reconstruct.objects.opcodes import BINARY_OPERATORS, CACHES, COMPARISONS, VERSIONS, has_argument, opcodes
 
-_LAYOUT = {
+LAYOUT = {
     "2.7": "2.7", "3.5": "3.0", "3.6": "3.0", "3.7": "3.0", "3.8": "3.8", "3.9": "3.8", "3.10": "3.8", "3.11": "3.11",
     "3.12": "3.11", "3.13": "3.11",
 }  # fmt: skip
 _TEXT_LIMIT = 60
 _LISTING_LIMIT = 200
+_PARAMETERS_LIMIT = 20
+# They prepare what the ones after them do.
+_UNSAID = ("RESUME", "PRECALL", "NOP", "MAKE_CELL", "COPY_FREE_VARS", "PUSH_NULL", "SETUP_LOOP", "POP_BLOCK")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class Instruction:
             return self.name
         if self.value is None and not self.name.endswith("_CONST"):
             return f"{self.name} {self.argument}"
-        return f"{self.name} {_brief(self.value)}"
+        if self.name in ("BINARY_OP", "COMPARE_OP"):
+            return f"{self.name} {self.value}"
+        return f"{self.name} {_brief(self.value, quoted=self.name.endswith('_CONST'))}"
 
 
 @dataclass(frozen=True)
@@ -60,17 +66,32 @@ class Program:
         own = tuple((i.offset, i.name, i.argument, repr(i.value)) for i in self.instructions)
         return (own, *(p.meaning() for p in self.inner))
 
+    def globals(self, wanted: Callable[[str], bool]) -> list[str]:
+        """The names of global variables that are used here or in functions inside, as far as they are wanted."""
+        own = [i.value for i in self.instructions if i.name in ("LOAD_GLOBAL", "LOAD_NAME") and wanted(i.value)]
+        return list(dict.fromkeys([*own, *(name for program in self.inner for name in program.globals(wanted))]))
+
     def listing(self) -> str:
-        """The instructions as text, inner functions indented below."""
-        lines = list(self._lines())
-        more = [f"… {len(lines) - _LISTING_LIMIT} more"] if len(lines) > _LISTING_LIMIT else []
-        return "\n".join(lines[:_LISTING_LIMIT] + more)
+        """The instructions as text: jumps lead to labels, functions inside are indented below.
+
+        At most `_LISTING_LIMIT` lines of bounded length, without control characters: the text is that of a stranger.
+        """
+        lines = list(itertools.islice(self._lines(), _LISTING_LIMIT + 1))
+        return "\n".join([*lines[:_LISTING_LIMIT], *(["… and more"] if len(lines) > _LISTING_LIMIT else [])])
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.code.name}({', '.join(self.code.parameters)})"
+        names = [_shown(name) for name in self.code.parameters[:_PARAMETERS_LIMIT]]
+        more = ["…"] if len(self.code.parameters) > _PARAMETERS_LIMIT else []
+        yield f"{_shown(self.code.name)}({', '.join(names + more)})"
+        targets = sorted({each.value for each in self.instructions if _is_jump(each.name)})
+        labels = {offset: f"L{i}" for i, offset in enumerate(targets, 1)}
         for each in self.instructions:
-            if each.name not in ("RESUME", "PRECALL", "NOP"):
-                yield f"  {each.offset:4} {each}"
+            if each.offset in labels:
+                yield f" {labels[each.offset]}:"
+            if _is_jump(each.name):
+                yield f"    {each.name} {labels[each.value]}"
+            elif each.name not in _UNSAID:
+                yield f"    {each}"
         for program in self.inner:
             yield from (f"  {line}" for line in program._lines())
 
@@ -227,7 +248,7 @@ def readings(data: bytes) -> Readings:
     problems: list[str] = []
     codes: dict[str, Code | MarshalError] = {}
     for version in VERSIONS:
-        layout = _LAYOUT[version]
+        layout = LAYOUT[version]
         if layout not in codes:
             codes[layout] = _code(data, layout)
         code = codes[layout]
@@ -331,14 +352,23 @@ def stack_effect(each: Instruction, version: str) -> int | None:
     return -argument - 2 if name == "CALL_KW" else None
 
 
-def _brief(value: Any) -> str:
+def _brief(value: Any, quoted: bool = True) -> str:
+    """A value in few letters; names are not `quoted`."""
     if isinstance(value, Code):
-        return f"<function {value.name}>"
-    if isinstance(value, str) and value.isidentifier():
-        return value
+        return f"<function {_shown(value.name)}>"
+    if isinstance(value, str) and value.isidentifier() and not quoted:
+        return _cut(value)
     if isinstance(value, tuple | frozenset):
-        parts = ", ".join(_brief(v) for v in list(value)[:8])
-        text = f"({parts}{', …' if len(value) > 8 else ''})"
-    else:
-        text = repr(value)
+        parts = ", ".join(_brief(v, quoted) for v in list(value)[:8])
+        return _cut(f"({parts}{', …' if len(value) > 8 else ''})")
+    return _cut(repr(value[:_TEXT_LIMIT] if isinstance(value, str | bytes) else value))
+
+
+def _shown(name: str) -> str:
+    """A name in the file, which need not be one."""
+    known = name.isidentifier() or name in ("<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
+    return _cut(name if known else ascii(name[:_TEXT_LIMIT]))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"

@@ -71,6 +71,8 @@ class Frame:
 
     def assign(self, name: str, value: Any) -> None:
         owner = self.function.cells.get(name)
+        if owner is not None and not isinstance(owner, dict):
+            raise Untranslatable(f"it assigns to {name!r}, a variable outside of the model")
         (self.variables if owner is None else owner)[name] = value
 
 
@@ -79,11 +81,14 @@ class Interpreter:
 
     def __init__(self, version: str, library: Library) -> None:
         self.version = version
-        self.python = tuple(int(n) for n in version.split("."))
         self.library = library
         self.steps = 0
         self.depth = 0
         library.call_function = self.call
+
+    @property
+    def python(self) -> tuple[int, ...]:
+        return tuple(int(n) for n in self.version.split("."))
 
     def call(self, function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What the function returns. Raises `Untranslatable`."""
@@ -92,6 +97,14 @@ class Interpreter:
         code = function.code
         if code.flags & (0x80 | 0x200):
             raise Untranslatable("it is a coroutine")
+        before, self.version = self.version, function.version or self.version
+        try:
+            return self._call(function, args, kwargs)
+        finally:
+            self.version = before
+
+    def _call(self, function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        code = function.code
         try:
             program = bytecode.decode(code, self.version)
         except MarshalError as error:
@@ -246,7 +259,7 @@ def _delete(machine: Interpreter, frame: Frame, each: Instruction) -> None:
 
 @_instruction("LOAD_GLOBAL", "LOAD_NAME")
 def _load_global(machine: Interpreter, frame: Frame, each: Instruction) -> None:
-    value = machine.library.global_(each.value)
+    value = machine.library.global_(each.value, frame.function.globals)
     null = each.name == "LOAD_GLOBAL" and machine.python >= (3, 11) and (each.argument or 0) & 1
     if null and machine.python < (3, 13):
         frame.push(NULL)
@@ -441,7 +454,7 @@ def _build_slice(machine: Interpreter, frame: Frame, each: Instruction) -> None:
 
 @_instruction("BUILD_TUPLE_UNPACK", "BUILD_TUPLE_UNPACK_WITH_CALL", "BUILD_LIST_UNPACK")
 def _unpacked(machine: Interpreter, frame: Frame, each: Instruction) -> None:
-    values = [v for part in frame.pops(each.argument or 0) for v in machine.library.iterate(part)]
+    values = [v for part in frame.pops(each.argument or 0) for v in machine.library.spread(part)]
     frame.push(values if "LIST" in each.name else tuple(values))
 
 
@@ -467,7 +480,7 @@ def _extend(machine: Interpreter, frame: Frame, each: Instruction) -> None:
     if each.name == "LIST_APPEND":
         owner.append(value)
     else:
-        owner.extend(machine.library.iterate(value))
+        owner.extend(machine.library.spread(value))
 
 
 @_instruction("DICT_MERGE", "DICT_UPDATE")
@@ -595,7 +608,7 @@ def _make_function(machine: Interpreter, frame: Frame, each: Instruction) -> Non
     code = frame.pop()
     if not isinstance(code, Code):
         raise Untranslatable("the code is damaged: no function is where one is made")
-    function = Function(code)
+    function = Function(code, version=frame.function.version, globals=frame.function.globals)
     if machine.version in ("2.7", "3.5"):
         if argument >> 16:
             raise Untranslatable("a function inside has annotations")

@@ -14,25 +14,30 @@ from typing import Any
 import numpy as np
 
 from reconstruct.artifact import Ref
-from reconstruct.errors import NotEquivalent
+from reconstruct.objects import complex_functions
 from reconstruct.objects.library import Library, single
 from reconstruct.objects.symbols import (
+    Complex,
     MakesLayer,
+    Number,
     Shape,
     Size,
     Unknown,
     Untranslatable,
+    built,
     describe,
+    holds_batch,
     holds_tensor,
+    is_built,
     is_tensor,
     missing,
 )
 from reconstruct.rules.tf_expression import Expression, layer_of, ops
-from reconstruct.rules.tf_functions import FUNCTIONS, build, canonical, dtype_name
+from reconstruct.rules.tf_functions import FUNCTIONS, canonical, dtype_name
 from reconstruct.rules.tf_image_functions import IMAGE_FUNCTIONS
 
 # In TensorFlow 1 these have the same names and take their samples elsewhere.
-_CHANGED_IN_TENSORFLOW_2 = ("image.resize", "image.resize_images", "where")
+_CHANGED_IN_TENSORFLOW_2 = ("image.resize", "where")
 # Layers without weights that code may make and call at once, with the parameters that are given by position.
 _LAYERS: Mapping[str, tuple[str, ...]] = {
     "Flatten": (), "Reshape": ("target_shape",), "Permute": ("dims",), "RepeatVector": ("n",), "Softmax": ("axis",),
@@ -62,6 +67,8 @@ def call(library: Library, path: str, args: list[Any], kwargs: dict[str, Any]) -
         return _keras_op(library, path.removeprefix("keras.ops."), args, kwargs)
     if root == "tensorflow":
         name = canonical(rest)
+        if rest.startswith("compat.v1.") and path not in _SPECIAL and name in _CHANGED_IN_TENSORFLOW_2:
+            raise Untranslatable(f"tf.{rest} is that of TensorFlow 1, which has no known form in Keras 3")
     special = _SPECIAL.get(path) or _SPECIAL.get(f"{root}.{name}")
     if special is not None:
         return _bound(library, special, path, args, kwargs)
@@ -81,11 +88,7 @@ def call(library: Library, path: str, args: list[Any], kwargs: dict[str, Any]) -
         function = None
     if function is None:
         raise Untranslatable(f"{path} has no known form in Keras 3")
-    tensors = [v for v in _leaves([*arguments, *named.values()]) if is_tensor(v)]
-    try:
-        return build(function, name, arguments, named, library.dtype(tensors[0]) if tensors else None)
-    except NotEquivalent as error:
-        raise Untranslatable(error.message, error.hint) from error
+    return library.build_with(function, name, arguments, named)
 
 
 def _bound(library: Library, function: Callable[..., Any], path: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -122,6 +125,8 @@ def _keras_op(library: Library, name: str, args: list[Any], kwargs: dict[str, An
         return Shape(*args)
     if name == "reshape":
         return _bound(library, reshape, name, args, {{"newshape": "shape"}.get(k, k): v for k, v in kwargs.items()})
+    if name in _WITH_A_SHAPE and holds_tensor([args, kwargs]):
+        return _bound(library, _WITH_A_SHAPE[name], name, args, {k: v for k, v in kwargs.items() if v is not None})
     if name in _NOT_OPERATIONS:
         raise Untranslatable(f"keras.ops.{name} has no form in a saved model")
     if name in ("convert_to_tensor", "array") and not holds_tensor(args):
@@ -139,6 +144,8 @@ def _activation(library: Library, name: str, args: list[Any], kwargs: dict[str, 
         raise Untranslatable(f"keras.activations.{name} with these arguments has no known form")
     if name == "linear":
         return args[0]
+    if name == "gelu":  # the operation approximates it unless it is told not to
+        return ops("gelu", library.operand(args[0]), approximate=False)
     return _keras_op(library, {"swish": "silu", "exponential": "exp"}.get(name, name), args, kwargs)
 
 
@@ -167,7 +174,7 @@ def _argument(value: Any) -> Any:
 
 
 def _shape_like(value: Sequence[Any]) -> bool:
-    return any(isinstance(v, int) for v in value)
+    return any(isinstance(v, int) or is_built(v) for v in value)
 
 
 # Shapes
@@ -182,11 +189,13 @@ def shape_of(library: Library, x: Any, out_type: Any = None) -> Any:
 def reshape(library: Library, tensor: Any, shape: Any) -> Any:
     sizes = _sizes(shape)
     if is_tensor(tensor):
-        open_ = [i for i, n in enumerate(sizes) if n is None or (isinstance(n, Size) and n.batch)]
+        if isinstance(sizes[0], Shape) and sizes[0].start == 0:  # the first number is that of the batch
+            sizes = [-1, Shape(sizes[0].of, 1, sizes[0].stop), *sizes[1:]]
+        open_ = [i for i, n in enumerate(sizes) if n is None or holds_batch(n)]
         if not open_:
-            return ops("reshape", tensor, tuple(library.plain(n) for n in sizes))
+            return _reshaped(tensor, sizes)
         if len(open_) == 1 and -1 not in sizes:
-            return ops("reshape", tensor, tuple(-1 if i in open_ else library.plain(n) for i, n in enumerate(sizes)))
+            return _reshaped(tensor, [-1 if i in open_ else n for i, n in enumerate(sizes)])
         first = sizes[0]
         if open_ == [0] and isinstance(first, Size) and first.of is tensor and first.divisor == 1:
             # The batch stays what it is and another length is open, which is what the layer is for.
@@ -198,15 +207,21 @@ def reshape(library: Library, tensor: Any, shape: Any) -> Any:
     raise Untranslatable("it reshapes to sizes that are not known in advance")
 
 
+def _reshaped(tensor: Any, sizes: Sequence[Any]) -> Expression:
+    if any(isinstance(n, Shape) for n in sizes):
+        return ops("build.reshape", tensor, *built(list(sizes)))
+    return ops("reshape", tensor, built(tuple(sizes)))
+
+
 def _sizes(shape: Any) -> list[Any]:
     """The numbers of a shape; `Size` where they are those of a tensor, `Unknown` where they are not in the file."""
     if isinstance(shape, Shape):
-        raise Untranslatable("it reshapes to the shape of another tensor")
+        return [shape]
     if isinstance(shape, np.ndarray):
         shape = shape.tolist()
     if isinstance(shape, Expression) and shape.function in ("stack", "concatenate"):
         shape = shape.args[0]
-    if isinstance(shape, int | Size):
+    if isinstance(shape, int | Size | Number):
         shape = [shape]
     if not isinstance(shape, list | tuple):
         raise Untranslatable(f"it reshapes to {describe(shape)}")
@@ -214,14 +229,15 @@ def _sizes(shape: Any) -> list[Any]:
     for n in sizes:
         if isinstance(n, Unknown):
             raise missing(n.name)
-        if n is not None and not isinstance(n, int | Size):
+        if n is not None and not isinstance(n, int | Size | Number | Shape):
             raise Untranslatable(f"{describe(n)} is in a shape")
     return sizes
 
 
 def stack(library: Library, values: Any, axis: Any = 0) -> Any:
     parts = library.iterate(values) if not is_tensor(values) else None
-    if parts is not None and any(isinstance(v, Size | int) for v in parts) and not any(is_tensor(v) for v in parts):
+    whole = parts is not None and not any(is_tensor(v) for v in parts)
+    if whole and any(isinstance(v, Size | Number | int) for v in parts or ()):
         return parts  # a shape, put together
     return _table("stack", library, values, axis=axis)
 
@@ -229,13 +245,13 @@ def stack(library: Library, values: Any, axis: Any = 0) -> Any:
 def concat(library: Library, values: Any, axis: Any = -1, concat_dim: Any = None) -> Any:
     if isinstance(values, int) and isinstance(axis, list | tuple):  # the order of TensorFlow before 1.0
         values, axis = axis, values
-    parts = library.iterate(values) if not is_tensor(values) else None
+    parts = list(values) if isinstance(values, list | tuple) else None
     if (
         parts is not None
-        and all(isinstance(v, list | tuple) for v in parts)
+        and all(isinstance(v, list | tuple | Shape) for v in parts)
         and not any(map(is_tensor, _leaves(parts)))
     ):
-        return [n for part in parts for n in part]
+        return _leaves(parts)
     return _table("concat", library, values, axis=axis if concat_dim is None else concat_dim)
 
 
@@ -305,7 +321,12 @@ def tile(library: Library, x: Any, n: Any) -> Any:
             if rest is not None:
                 return ops("add", _zeros(library, [sizes[0], *[1] * (array.ndim - 1)], array.dtype.name), rest)
         raise Untranslatable("it repeats a constant in a way that is not known in advance")
-    return _table("tile", library, x, n)
+    sizes = _sizes(n)
+    if isinstance(sizes[0], Size) and sizes[0].batch and not holds_batch(sizes[1:]):
+        # One row for each sample; that it is one is only known when the model is built.
+        zeros = _zeros(library, [sizes[0], *[1] * (len(sizes) - 1)], library.dtype(x) or "float32")
+        return ops("add", zeros, ops("tile", ops("build.row", x), (1, *built(sizes[1:]))))
+    return library.build("tile", [x, [library.plain(size) for size in sizes]])
 
 
 # Random numbers. `GaussianNoise` draws them anew in every call and needs no code of ours in the file. It is called in
@@ -341,6 +362,12 @@ def uniform(
     return _scaled(library, flat, low, library.binary("-", 1.0 if high is None else high, low))
 
 
+def binomial(library: Library, shape: Any, p: Any = 0.0, dtype: Any = None, seed: Any = None, name: Any = None) -> Any:
+    """1 where a uniform number is not above `p` (`random_binomial` of backend/tensorflow_backend.py of Keras 2.2.4)."""
+    kind = "float32" if dtype is None else dtype_name(library.plain(dtype))
+    return ops("cast", ops("less_equal", uniform(library, shape), library.operand(p)), kind)
+
+
 def _scaled(library: Library, noise: Any, mean: Any, scale: Any) -> Any:
     noise = noise if _is_number(scale, 1) else library.binary("*", noise, scale)
     return noise if _is_number(mean, 0) else library.binary("+", noise, mean)
@@ -372,7 +399,7 @@ def _noise_zeros(library: Library, shape: Any) -> Any:
 
 def batch_dot(library: Library, x: Any, y: Any, axes: Any = None) -> Any:
     if axes is None:
-        raise Untranslatable("K.batch_dot without axes means something else for every number of axes")
+        return ops("build.batch_dot", x, y, library.era == "tensorflow_1")
     axes = library.plain(axes)
     return layer_of("Dot", [x, y], axes=axes if isinstance(axes, int) else [int(a) for a in axes])
 
@@ -457,11 +484,33 @@ def elu(library: Library, x: Any, alpha: Any = 1.0) -> Any:
     return ops("elu", x) if _is_number(alpha, 1) else Expression("elu", (x,), {"alpha": alpha})
 
 
+def tf_range(
+    library: Library, start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: Any = None
+) -> Any:
+    if dtype is None:
+        whole = not any(isinstance(n, float) for n in (start, limit, delta))
+        dtype = "int32" if whole else "float32"
+    return arange(library, start, limit, delta, dtype)
+
+
 def arange(library: Library, start: Any, stop: Any = None, step: Any = 1, dtype: Any = "int32") -> Any:
     bounds = (0, start) if stop is None else (start, stop)
+    if holds_batch(bounds):
+        first, last = bounds
+        if first != 0 or step != 1 or not isinstance(last, Size):
+            raise Untranslatable("it counts the samples of a batch in a way that is not known")
+        ones = ops("add", _zeros(library, [last], "int32"), np.asarray(1, "int32"))
+        return _as(ops("subtract", ops("cumsum", ones, axis=0), np.asarray(1, "int32")), library, dtype)
+    if holds_tensor(bounds) and isinstance(step, int | float):
+        return ops("build.arange", *built(bounds), step, dtype_name(library.plain(dtype)))
     if not all(isinstance(n, int | float) and abs(n) < 1e6 for n in (*bounds, step)) or step == 0:
         raise Untranslatable("the length of a range is not known in advance")
     return np.arange(bounds[0], bounds[1], step).astype(dtype_name(library.plain(dtype)))
+
+
+def _as(x: Any, library: Library, dtype: Any) -> Any:
+    kind = dtype_name(library.plain(dtype))
+    return x if kind == "int32" else ops("cast", x, kind)
 
 
 def eye(library: Library, size: Any, dtype: Any = None, name: Any = None) -> Any:
@@ -471,10 +520,163 @@ def eye(library: Library, size: Any, dtype: Any = None, name: Any = None) -> Any
 
 
 def slice_of(library: Library, x: Any, start: Any, size: Any) -> Any:
-    if holds_tensor([start, size]):
-        raise Untranslatable("the bounds of a slice are not known in advance")
-    key = tuple(slice(int(a), None if n == -1 else int(a) + int(n)) for a, n in zip(start, size, strict=True))
-    return library.item(x, key)
+    key = []
+    for first, length in zip(library.iterate(start), library.iterate(size), strict=True):
+        whole = isinstance(length, Size) and length.batch and first == 0
+        if not whole and holds_batch([first, length]):
+            raise Untranslatable("it takes a part of the batch")
+        stop = None if whole or (isinstance(length, int) and length == -1) else library.binary("+", first, length)
+        key.append(slice(first, stop))
+    return library.item(x, tuple(key))
+
+
+def strided_slice(
+    library: Library, input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0,
+    name: Any = None,
+) -> Any:  # fmt: skip
+    begin, end = library.iterate(begin), library.iterate(end)
+    steps = [1] * len(begin) if strides is None else library.iterate(strides)
+    if holds_batch([begin, end]):
+        raise Untranslatable("it takes a part of the batch")
+    key = tuple(
+        slice(None if begin_mask >> i & 1 else first, None if end_mask >> i & 1 else last, step)
+        for i, (first, last, step) in enumerate(zip(begin, end, steps, strict=True))
+    )
+    return library.item(input_, key)
+
+
+def gather(
+    library: Library, params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: Any = 0,
+    name: Any = None,
+) -> Any:  # fmt: skip
+    if batch_dims == 1 and axis in (None, 1):
+        return ops("build.batch_gather", library.operand(params), library.operand(indices))
+    return library.build("gather", [params, library.plain(indices)], {"axis": axis, "batch_dims": batch_dims})
+
+
+def gather_nd(library: Library, params: Any, indices: Any, batch_dims: Any = 0) -> Any:
+    if batch_dims != 0 or not is_tensor(params):
+        raise Untranslatable("it gathers in a way that has no Keras 3 form")
+    return ops("build.gather_nd", params, library.operand(indices))
+
+
+def fill(library: Library, dims: Any, value: Any, name: Any = None) -> Any:
+    number = library.operand(value)
+    kind = library.dtype(number) or ("int32" if isinstance(number, int) else "float32")
+    return library.binary("+", filled(0)(library, dims, kind), np.asarray(number, kind))
+
+
+def band_part(library: Library, input: Any, num_lower: Any, num_upper: Any, name: Any = None) -> Any:
+    """Triangles of matrices; other bands only of constants."""
+    if isinstance(input, np.ndarray) and input.ndim == 2 and all(isinstance(n, int) for n in (num_lower, num_upper)):
+        rows, columns = np.indices(input.shape)
+        lower = (num_lower < 0) | (rows - columns <= num_lower)
+        return np.where(lower & ((num_upper < 0) | (columns - rows <= num_upper)), input, np.zeros_like(input))
+    function = {(-1, 0): "tril", (0, -1): "triu"}.get((num_lower, num_upper))
+    if function is None:
+        raise Untranslatable("it takes a band of a matrix that is no triangle")
+    return ops(function, library.operand(input))
+
+
+def broadcast_to(library: Library, input: Any, shape: Any, name: Any = None) -> Any:
+    if isinstance(shape, Shape) and shape.start == 0 and shape.stop is None and is_tensor(input):
+        kind = library.dtype(input)
+        if kind == "bool":
+            return ops("logical_or", input, ops("zeros_like", shape.of, dtype="bool"))
+        return ops("add", input, ops("zeros_like", shape.of, dtype=kind or "float32"))
+    return library.build("broadcast_to", [input, library.plain(shape)])
+
+
+def cast(library: Library, x: Any, dtype: Any, name: Any = None) -> Any:
+    if complex_functions.is_complex(dtype):
+        return complex_functions.pair(library, x)
+    if isinstance(x, Complex):
+        x = x.real  # as TensorFlow does
+    kind = dtype_name(library.plain(dtype))
+    if isinstance(x, Size | Number) and not x.batch and kind.startswith("int"):
+        return Number(ops("build.whole", built(x)))
+    if not is_tensor(x) and not holds_tensor(x) and isinstance(x, np.ndarray | list | tuple):
+        return np.asarray(library.plain(x)).astype(kind)
+    return ops("cast", _list_to_tensor(library, x), kind)
+
+
+def _list_to_tensor(library: Library, x: Any) -> Any:
+    return (
+        library.build("stack", [[library.operand(v) for v in x]]) if isinstance(x, list | tuple) else library.operand(x)
+    )
+
+
+def resize_v1(
+    library: Library, images: Any, size: Any, method: Any = "bilinear", align_corners: Any = False,
+    preserve_aspect_ratio: Any = False, name: Any = None, half_pixel_centers: Any = False,
+) -> Any:  # fmt: skip
+    """Of TensorFlow 1, or of `tf.compat.v1`."""
+    kind = {0: "bilinear", 1: "nearest"}.get(method, method)
+    if kind not in ("bilinear", "nearest") or preserve_aspect_ratio or half_pixel_centers:
+        raise Untranslatable(f"resizing images by {describe(method)} of TensorFlow 1 has no Keras 3 form")
+    height, width = library.iterate(size)
+    known = library.dtype(images)
+    x = ops("cast", images, "float32") if kind == "bilinear" and known not in (None, "float32") else images
+    return ops("build.resize_v1", x, built(height), built(width), kind, bool(align_corners))
+
+
+def resize_one(kind: str) -> Callable[..., Any]:
+    def build(
+        library: Library, images: Any, size: Any, align_corners: Any = False, name: Any = None,
+        half_pixel_centers: Any = False,
+    ) -> Any:  # fmt: skip
+        if half_pixel_centers and not align_corners:
+            arguments = {"method": kind}
+            return library.build_with(
+                IMAGE_FUNCTIONS["image.resize"], "image.resize", [images, library.plain(size)], arguments
+            )
+        return resize_v1(library, images, size, kind, align_corners, half_pixel_centers=half_pixel_centers)
+
+    return build
+
+
+def rot90(library: Library, image: Any, k: Any = 1, name: Any = None) -> Any:
+    if not isinstance(k, int):
+        raise Untranslatable("how often an image is turned is not known in advance")
+    turned = image if k % 2 == 0 else ops("transpose", image, axes=(0, 2, 1, 3))
+    flipped: dict[int, tuple[int, ...]] = {0: (), 1: (1,), 2: (1, 2), 3: (2,)}
+    axes = flipped[k % 4]
+    return ops("flip", turned, axis=axes) if axes else turned
+
+
+def central_crop(library: Library, image: Any, central_fraction: Any) -> Any:
+    if not isinstance(central_fraction, int | float):
+        raise Untranslatable("the part of an image is not known in advance")
+    return ops("build.central_crop", image, central_fraction)
+
+
+def crop_or_pad(library: Library, image: Any, target_height: Any, target_width: Any) -> Any:
+    return ops("build.crop_or_pad", image, built(target_height), built(target_width))
+
+
+def conv(
+    library: Library, rank: int, x: Any, kernel: Any, strides: Any, padding: Any, data_format: Any, rate: Any
+) -> Any:
+    if data_format not in (None, "channels_last") or padding not in ("valid", "same"):
+        raise Untranslatable("a convolution with these arguments has no known form")
+    if data_format is None:
+        image_data_format(library, "channels_last")
+    kernel = library.operand(kernel)
+    return ops("conv", x, kernel, strides=strides, padding=padding, dilation_rate=rate, data_format="channels_last")
+
+
+def conv1d(
+    library: Library, x: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None,
+    dilation_rate: Any = 1,
+) -> Any:  # fmt: skip
+    return conv(library, 1, x, kernel, strides, padding, data_format, dilation_rate)
+
+
+def conv2d(
+    library: Library, x: Any, kernel: Any, strides: Any = (1, 1), padding: Any = "valid", data_format: Any = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:  # fmt: skip
+    return conv(library, 2, x, kernel, strides, padding, data_format, dilation_rate)
 
 
 def cast_to(kind: str) -> Callable[..., Any]:
@@ -485,8 +687,8 @@ def identity(library: Library, x: Any) -> Any:
     return x
 
 
-def rank(library: Library, x: Any) -> Any:
-    raise Untranslatable("the number of axes of its input is not known in advance")
+def rank(library: Library, input: Any) -> Any:
+    return len(input.shape) if isinstance(input, np.ndarray) else library.rank(Shape(input))
 
 
 def dropout(library: Library, x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -497,7 +699,15 @@ def _value(value: Any) -> Callable[..., Any]:
     return lambda library: value
 
 
+# Operations of Keras 3 whose shape may be that of a tensor.
+_WITH_A_SHAPE: dict[str, Callable[..., Any]] = {
+    "ones": filled(1),
+    "zeros": filled(0),
+    "broadcast_to": lambda library, x, shape: broadcast_to(library, x, shape),
+    "arange": lambda library, start, stop=None, step=1, dtype=None: tf_range(library, start, stop, step, dtype),
+}
 _SPECIAL: dict[str, Callable[..., Any]] = {
+    **complex_functions.FUNCTIONS,
     "keras.shape": shape_of,
     "keras.int_shape": shape_of,
     "keras.ndim": rank,
@@ -519,6 +729,12 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "keras.random_normal": normal,
     "keras.random_normal_variable": lambda library, shape, mean, scale, **_: normal(library, shape, mean, scale),
     "keras.random_uniform": uniform,
+    "keras.random_binomial": binomial,
+    "keras.random_bernoulli": binomial,
+    # `dim` in Keras 1
+    "keras.expand_dims": lambda library, x, axis=-1, dim=None: library.build(
+        "expand_dims", [library.operand(x), library.plain(axis if dim is None else dim)]
+    ),
     "keras.random.normal": normal,
     "keras.random.uniform": uniform,
     "keras.batch_dot": batch_dot,
@@ -536,6 +752,12 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "keras.pool2d": pool2d,
     "keras.identity": identity,
     "keras.dropout": dropout,
+    "keras.cast": cast,
+    "keras.cast_to_floatx": lambda library, x: cast(library, x, "float32"),
+    "keras.gather": lambda library, reference, indices: gather(library, reference, indices),
+    "keras.print_tensor": lambda library, x, message="", summarize=3: x,
+    "keras.conv1d": conv1d,
+    "keras.conv2d": conv2d,
     "keras.transpose": lambda library, x: ops("transpose", x),
     "tensorflow.shape": shape_of,
     "tensorflow.rank": rank,
@@ -553,7 +775,28 @@ _SPECIAL: dict[str, Callable[..., Any]] = {
     "tensorflow.random_normal": normal,
     "tensorflow.random.uniform": uniform,
     "tensorflow.random_uniform": uniform,
-    "tensorflow.range": arange,
+    "tensorflow.range": tf_range,
+    "tensorflow.cast": cast,
+    "tensorflow.gather": gather,
+    "tensorflow.gather_nd": lambda library, params, indices, batch_dims=0, name=None: gather_nd(
+        library, params, indices, batch_dims
+    ),
+    "tensorflow.batch_gather": lambda library, params, indices: gather(library, params, indices, batch_dims=1),
+    "tensorflow.fill": fill,
+    "tensorflow.band_part": band_part,
+    "tensorflow.matrix_band_part": band_part,
+    "tensorflow.broadcast_to": broadcast_to,
+    "tensorflow.strided_slice": strided_slice,
+    "tensorflow.Print": lambda library, input_, data=None, message=None, first_n=None, summarize=None: input_,
+    "tensorflow.image.resize_images": resize_v1,
+    "tensorflow.compat.v1.image.resize": resize_v1,
+    "tensorflow.compat.v1.image.resize_images": resize_v1,
+    "tensorflow.image.resize_bilinear": resize_one("bilinear"),
+    "tensorflow.image.resize_nearest_neighbor": resize_one("nearest"),
+    "tensorflow.image.rot90": rot90,
+    "tensorflow.image.central_crop": central_crop,
+    "tensorflow.image.resize_with_crop_or_pad": crop_or_pad,
+    "tensorflow.image.resize_image_with_crop_or_pad": crop_or_pad,
     "tensorflow.eye": eye,
     "tensorflow.slice": lambda library, input_, begin, size: slice_of(library, input_, begin, size),
     "tensorflow.to_float": cast_to("float32"),
@@ -583,6 +826,6 @@ DIRECT: Mapping[str, str] = {
 }
 
 # `build` and `_bound` ask for the signature in every call. It is found once, here, and not while a file is read.
-for _function in (*FUNCTIONS.values(), *IMAGE_FUNCTIONS.values(), *_SPECIAL.values()):
+for _function in (*FUNCTIONS.values(), *IMAGE_FUNCTIONS.values(), *_SPECIAL.values(), *_WITH_A_SHAPE.values()):
     if not hasattr(_function, "__signature__"):
         _function.__signature__ = inspect.signature(_function)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,13 +24,25 @@ from reconstruct.objects.bytecode import Program, Readings, readings
 from reconstruct.objects.interpreter import Interpreter
 from reconstruct.objects.library import Era, Library
 from reconstruct.objects.marshal_reader import MarshalError
-from reconstruct.objects.symbols import Function, Name, Untranslatable, describe, is_tensor
+from reconstruct.objects.symbols import (
+    Function,
+    Name,
+    Untranslatable,
+    describe,
+    is_built,
+    is_tensor,
+    missing_hint,
+    printable,
+)
 from reconstruct.rules.expansion import subgraph
 from reconstruct.rules.tf_expression import Expression, Item, layer_of, ops, rewrite
 
 # What hands on no mask in Keras 3, as a Lambda layer never does.
 _WITHOUT_MASK = ("Op", "Functional", "Permute", "Reshape", "Flatten", "RepeatVector", "UpSampling2D", "Lambda")
+# What following damaged code may raise: its parts do not fit together.
+_MISFITS = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 MAX_SIZE = 50_000
+_VALUE_LIMIT = 200  # letters of a value in a message
 MAX_DEPTH = 200
 
 
@@ -51,12 +64,16 @@ class Stored:
 
 @dataclass(frozen=True)
 class Translation:
-    """`layer` computes what the code says; `random` if it draws random numbers; `assumptions` are for the report."""
+    """`layer` computes what the code says; `random` if it draws random numbers; `assumptions` are for the report.
+
+    `calls` says why operations cannot say what a function of the user computes, where the layer calls it.
+    """
 
     layer: Layer
     random: bool
     assumptions: tuple[str, ...]
     python: str
+    calls: str | None = None
 
 
 def stored(config: Mapping[str, Any]) -> Stored:
@@ -156,7 +173,7 @@ def translate(layer: Layer, context: Context | None = None) -> Translation:
     done = [_followed(layer, function, program, code, context) for program in code.programs]
     if any(_text(other.layer) != _text(done[0].layer) for other in done[1:]):
         reason = "the code means different things in the versions of Python that fit"
-        raise _refused(layer, reason, code, code.programs[0])
+        raise _refused(layer, reason, code, code.programs[0], function)
     return done[0]
 
 
@@ -173,27 +190,24 @@ def _followed(layer: Layer, function: Stored, program: Program, code: Readings, 
         if len(function.closure) != len(free):
             raise Untranslatable(f"{len(free)} variables of a closure are needed, the file has {len(function.closure)}")
         cells = {name: {name: value} for name, value in zip(free, function.closure, strict=True)}
-        given = _arguments(layer)
-        # Keras itself gives these to a function that takes them.
-        if "mask" in program.code.parameters[1:] and "mask" not in given:
-            if not context.unmasked:
-                raise Untranslatable("it takes the mask")
-            given["mask"] = None
-        if "training" in program.code.parameters[1:] and "training" not in given:
-            given["training"] = False
-            library.assume("it is not being trained")
-        result = machine.call(Function(program.code, function.defaults, {}, cells), [structure], given)
+        called = Function(program.code, function.defaults, {}, cells)
+        given = _with_keras_arguments(called, _arguments(layer), context, library)
+        result = machine.call(called, [structure], given)
         return _translation(layer, result, count, library, str(code), context.unmasked)
     except Untranslatable as error:
-        raise _refused(layer, str(error), code, program, error.hint) from error
-    except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        hint = missing_hint(program.globals(library.lacks)) if error.lacking else error.hint
+        raise _refused(layer, str(error), code, program, function, hint) from error
+    except _MISFITS as error:
         reason = f"it does not fit together ({type(error).__name__}: {error})"
-        raise _refused(layer, reason, code, program) from error
+        raise _refused(layer, reason, code, program, function) from error
 
 
 def _named(layer: Layer, function: Stored, context: Context) -> Translation:
-    """A function that is stored by name: one of Keras or TensorFlow, or one that is missing."""
-    name, module = str(function.name), function.module or ""
+    """A function that is stored by name: one that the user gives, one of Keras or TensorFlow, or a missing one."""
+    name, module = str(function.name).rpartition(">")[2], function.module or ""
+    for known in (str(function.name), f"{module}.{name}", name):
+        if known in context.known:
+            return _given(layer, known, context)
     structure, count = _inputs(layer)
     library = context.library()
     path = None
@@ -210,7 +224,7 @@ def _named(layer: Layer, function: Stored, context: Context) -> Translation:
     where = f"{module}.{name}" if module and module not in ("__main__", "builtins") else name
     missing = NotEquivalent(
         f"the Lambda layer {layer.name!r} calls the function {where!r}, which is not in the file",
-        hint=f"say what {name} does with stock layers, in the code that made the model",
+        hint=printable(f"give its code: --custom FILE.py, where FILE.py defines the function {name}"),
     )
     if path is None:
         raise missing
@@ -221,6 +235,44 @@ def _named(layer: Layer, function: Stored, context: Context) -> Translation:
         raise missing from error
 
 
+def _given(layer: Layer, name: str, context: Context) -> Translation:
+    """A function of the user as operations; where these cannot say it, a Lambda layer that calls the function."""
+    structure, count = _inputs(layer)
+    library = context.library()
+    Interpreter(f"{sys.version_info[0]}.{sys.version_info[1]}", library)
+    try:
+        function = library.global_(name)
+        given = _with_keras_arguments(function, _arguments(layer), context, library)
+        result = library.call(function, [structure], given)
+        return _translation(layer, result, count, library, f"the function {name} that was given", context.unmasked)
+    except (Untranslatable, NotEquivalent, *_MISFITS) as error:
+        if not callable(context.known[name]):
+            raise NotEquivalent(
+                f"the Lambda layer {layer.name!r} calls {name!r}, and what was given by that name is no function",
+                hint=f"define the function {name} in the file of --custom",
+            ) from error
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, _MISFITS) else str(error)
+    config = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype")}
+    config["function"] = {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    config["arguments"] = dict(layer.config.get("arguments") or {})
+    if isinstance(layer.config.get("output_shape"), list | tuple):
+        config["output_shape"] = list(layer.config["output_shape"])
+    return Translation(layer.replace(config=config), False, (), f"the function {name} that was given", reason)
+
+
+def _with_keras_arguments(function: Any, given: dict[str, Any], context: Context, library: Library) -> dict[str, Any]:
+    """The arguments with those that Keras itself gives to a function that takes them."""
+    parameters = function.code.parameters[1:] if isinstance(function, Function) else ()
+    if "mask" in parameters and "mask" not in given:
+        if not context.unmasked:
+            raise Untranslatable("it takes the mask")
+        given["mask"] = None
+    if "training" in parameters and "training" not in given:
+        given["training"] = False
+        library.assume("it is not being trained")
+    return given
+
+
 def _arguments(layer: Layer) -> dict[str, Any]:
     arguments = layer.config.get("arguments") or {}
     if not isinstance(arguments, Mapping):
@@ -228,12 +280,39 @@ def _arguments(layer: Layer) -> dict[str, Any]:
     return {str(k): _value(v) for k, v in arguments.items()}
 
 
-def _refused(layer: Layer, reason: str, code: Readings, program: Program, hint: str = "") -> NotEquivalent:
+def _refused(
+    layer: Layer, reason: str, code: Readings, program: Program, function: Stored, hint: str = ""
+) -> NotEquivalent:
+    listing = "\n".join([program.listing(), *_values_beside(program, function, layer)])
     return NotEquivalent(
-        f"the Lambda layer {layer.name!r} cannot be translated: {reason}. Its bytecode ({code}):\n{program.listing()}",
-        hint=hint
+        f"the Lambda layer {layer.name!r} cannot be translated: {printable(reason)}. Its bytecode ({code}):\n{listing}",
+        hint=printable(hint)
         or "where you have the code that made the model, say the same there with stock layers, and save it again",
     )
+
+
+def _values_beside(program: Program, function: Stored, layer: Layer) -> list[str]:
+    """What the function is given beside its input, for one who writes it anew."""
+    parameters = program.code.variables[: program.code.positional]
+    defaults = dict(
+        zip(parameters[max(0, len(parameters) - len(function.defaults)) :], function.defaults, strict=False)
+    )
+    arguments = layer.config.get("arguments")
+    groups = {
+        "defaults": defaults,
+        "closure": dict(zip(program.code.free, function.closure, strict=False)),
+        "arguments": arguments if isinstance(arguments, Mapping) else {},
+    }
+    return [
+        f"{group}: " + ", ".join(f"{_short(k).strip(chr(39))} = {_short(v)}" for k, v in list(values.items())[:20])
+        for group, values in groups.items()
+        if values
+    ]
+
+
+def _short(value: Any) -> str:
+    text = ascii(value if not isinstance(value, np.ndarray) else value.tolist())
+    return text if len(text) <= _VALUE_LIMIT else text[: _VALUE_LIMIT - 1] + "…"
 
 
 # Inputs
@@ -277,6 +356,8 @@ def _translation(layer: Layer, result: Any, count: int, library: Library, python
         raise Untranslatable("what it returns does not depend on its input")
     if any(ref.layer != "@" or ref.output >= count for ref in used):
         raise Untranslatable("it uses a tensor that is not its input")
+    if made.class_name not in ("Op", "Functional", "Lambda") and layer.config.get("dtype") not in (None, "float32"):
+        made = made.having(dtype=layer.config["dtype"])  # in which a layer of its own computes
     masks = not unmasked and made.class_name not in _WITHOUT_MASK
     if (made.class_name == "Op" and len(layer.calls) != 1) or masks:
         made = _model_of(made)
@@ -312,7 +393,23 @@ def _output(value: Any) -> Any:
         return ops("copy", value)
     if not isinstance(value, Expression):
         raise Untranslatable(f"it returns {describe(value)}, which is no tensor")
+    if not _depends(value, set()):
+        raise Untranslatable("what it returns does not depend on the values of its input")
     return value
+
+
+def _depends(value: Any, seen: set[int]) -> bool:
+    """Whether a tensor of the model is in the value, and not only its shape."""
+    if isinstance(value, Ref):
+        return True
+    if isinstance(value, Item):
+        return _depends(value.of, seen)
+    if isinstance(value, Expression):
+        if id(value) in seen or is_built(value) or value.function in ("build.number", "build.arange"):
+            return False
+        seen.add(id(value))
+        return _depends([*value.args, *value.kwargs.values()], seen)
+    return isinstance(value, list | tuple) and any(_depends(v, seen) for v in value)
 
 
 def _model_of(node: Layer) -> Layer:

@@ -14,26 +14,34 @@ import numpy as np
 
 from reconstruct.artifact import Ref
 from reconstruct.errors import NotEquivalent
+from reconstruct.objects.given import Given
+from reconstruct.objects.hidden_sizes import HiddenSizes
 from reconstruct.objects.symbols import (
     DTYPES,
+    Complex,
     Dtype,
     Function,
     MakesLayer,
     Method,
     Name,
+    Number,
+    Partial,
     Shape,
     Size,
     Unknown,
     Untranslatable,
+    built,
     describe,
     dtype_of,
+    holds_batch,
     holds_tensor,
+    is_built,
     is_tensor,
     missing,
     size_number,
 )
 from reconstruct.rules.tf_expression import Expression, Item, ops
-from reconstruct.rules.tf_functions import FUNCTIONS, build
+from reconstruct.rules.tf_functions import FUNCTIONS, Builder, build
 
 Era = Literal["tensorflow_1", "tensorflow_2", "keras_3"]
 # Under these names programs import these modules; an assumption that holds for practically all of them.
@@ -41,7 +49,9 @@ MODULES = {
     "K": "keras.backend", "KB": "keras.backend", "kb": "keras.backend", "backend": "keras.backend", "keras": "keras",
     "tf": "tensorflow", "ktf": "tensorflow", "tensorflow": "tensorflow", "np": "numpy", "numpy": "numpy",
     "math": "math", "ops": "keras.ops", "kops": "keras.ops", "tf_keras": "keras", "layers": "keras.layers",
-    "activations": "keras.activations",
+    "activations": "keras.activations", "keras_backend": "keras.backend", "KTF": "keras.backend",
+    "k": "keras.backend", "KL": "keras.layers", "kl": "keras.layers", "tfkl": "keras.layers", "tfk": "keras",
+    "ks": "keras",
 }  # fmt: skip
 _BUILTINS = frozenset(
     "abs bool dict enumerate float int isinstance len list max min pow range reversed round slice sum tuple zip map "
@@ -74,7 +84,7 @@ class Library:
     def __init__(
         self, known: Mapping[str, Any] | None = None, dtypes: Mapping[Ref, str] | None = None, era: Era = "tensorflow_2"
     ) -> None:
-        self.known = dict(known or {})
+        self.known = Given(known or {})
         self.dtypes = dict(dtypes or {})
         self.era = era
         self.random = False
@@ -90,9 +100,14 @@ class Library:
 
     # Names
 
-    def global_(self, name: str) -> Any:
-        if name in self.known:
-            return self.known[name]
+    def global_(self, name: str, scope: Mapping[str, Any] | None = None) -> Any:
+        """A global variable of the file, or of the function of the user that `scope` belongs to."""
+        if scope is not None and name in scope:
+            return self._canonical(scope[name])
+        if scope is None and name in self.known:
+            return self._canonical(self.known[name])
+        if scope is not None:
+            return self.named(f"builtins.{name}") if name in _BUILTINS else Unknown(name)
         if name in MODULES:
             return Name(MODULES[name])
         if name in _BUILTINS:
@@ -101,6 +116,13 @@ class Library:
             self.assume(f"{name} is {self.direct[name]}")
             return Name(self.direct[name])
         return Unknown(name)
+
+    def lacks(self, name: str) -> bool:
+        """Whether it is a global variable whose value is not known."""
+        return name not in self.known and isinstance(self.global_(name), Unknown)
+
+    def _canonical(self, value: Any) -> Any:
+        return self.named(value.path) if isinstance(value, Name) else value
 
     def named(self, path: str) -> Any:
         """What stands at a path of modules and attributes, under the one name it has here."""
@@ -119,6 +141,10 @@ class Library:
             return self.named(f"{value.path}.{name}")
         if isinstance(value, Unknown):
             raise missing(value.name)
+        if isinstance(value, Given):
+            if name not in value:
+                raise Untranslatable(f"the attribute {name!r} of an object is not a plain value")
+            return self._canonical(value[name])
         if is_tensor(value):
             if name in ("shape", "_keras_shape"):
                 return Shape(value)
@@ -131,8 +157,10 @@ class Library:
             return value
         if isinstance(value, Shape) and name == "dims":
             return value
-        if isinstance(value, Size) and name == "value":
+        if isinstance(value, Size | Number) and name == "value":
             return value
+        if isinstance(value, Shape) and name in ("rank", "ndims"):
+            return self.rank(value)
         if isinstance(value, int) and name == "value":  # Dimension of TensorFlow 1
             return value
         if isinstance(value, np.ndarray) and name in ("shape", "size", "T", "ndim"):
@@ -151,16 +179,26 @@ class Library:
 
     def build(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None) -> Any:
         """An expression of the tables of TensorFlow functions. Raises `Untranslatable`."""
-        operands = [a for a in [*args, *(kwargs or {}).values()] if is_tensor(a)]
+        return self.build_with(FUNCTIONS[name], name, args, kwargs or {})
+
+    def build_with(self, builder: Builder, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """The expression that one entry of these tables makes. Raises `Untranslatable`."""
+        given = [v for a in [*args, *kwargs.values()] for v in (a if isinstance(a, list | tuple) else [a])]
+        operands = [v for v in given if is_tensor(v) and not is_built(v)]
+        sizes = HiddenSizes()
+        arguments, named = sizes.hidden(list(args)), sizes.hidden(dict(kwargs))
         try:
-            return build(FUNCTIONS[name], name, args, kwargs or {}, self.dtype(operands[0]) if operands else None)
+            result = build(builder, name, arguments, named, self.dtype(operands[0]) if operands else None)
         except NotEquivalent as error:
             raise Untranslatable(error.message, error.hint) from error
+        return sizes.put_back(result)
 
     def binary(self, symbol: str, left: Any, right: Any) -> Any:
         _known(left, right)
-        if isinstance(left, Size) or isinstance(right, Size):
+        if isinstance(left, Size | Number) or isinstance(right, Size | Number):
             return self._with_size(symbol, left, right)
+        if symbol == "+" and (isinstance(left, Shape) or isinstance(right, Shape)):
+            return [*_sizes(left), *_sizes(right)]
         if is_tensor(left) or is_tensor(right):
             if symbol not in _TENSOR_OPERATORS:
                 raise Untranslatable(f"the operator {symbol} on a tensor")
@@ -175,11 +213,25 @@ class Library:
             return Size(left.of, left.axis, left.divisor * int(right))
         if symbol in ("*", "//", "/", "div") and right == 1:
             return left
-        raise Untranslatable("it calculates with a size of its input, which is not known in advance")
+        if holds_batch([left, right]):
+            if symbol == "*":
+                return Number(None)
+            raise Untranslatable("it calculates with the size of a batch, which is not known in advance")
+        if symbol == "div" and not (isinstance(left, Size) and isinstance(right, Size | int)):
+            raise Untranslatable("it calculates with a size of its input, which may be rounded or not")
+        symbol = "//" if symbol == "div" else symbol
+        if symbol not in _SIZE_OPERATORS or not all(isinstance(v, Size | Number | int | float) for v in (left, right)):
+            raise Untranslatable(f"it calculates {describe(left)} {symbol} {describe(right)}")
+        return Number(ops(f"build.{symbol}", built(left), built(right)))
+
+    def rank(self, shape: Shape) -> Number:
+        number = ops("build.rank", shape.of)
+        by = shape.start - (shape.stop or 0)
+        return Number(ops("build.-", number, by) if by else number)
 
     def operand(self, value: Any) -> Any:
         """A value as an operation takes it: sizes as numbers, tuples of numbers as tensors."""
-        if isinstance(value, Size):
+        if isinstance(value, Size | Number):
             return size_number(value)
         if isinstance(value, tuple):
             return [self.operand(v) for v in value]
@@ -188,13 +240,18 @@ class Library:
         if isinstance(value, np.ndarray):
             return single(value)
         _known(value)
-        if isinstance(value, Name | Method | Function | Shape | Dtype | MakesLayer | str) or value is None:
+        if (
+            isinstance(value, Complex | Name | Method | Partial | Function | Shape | Dtype | MakesLayer | str)
+            or value is None
+        ):
             raise Untranslatable(f"{describe(value)} is where a number or a tensor should be")
         return value
 
     def unary(self, name: str, value: Any) -> Any:
         _known(value)
-        if is_tensor(value) or isinstance(value, Size):
+        if isinstance(value, Size | Number) and name == "negative":
+            return self.binary("*", value, -1)
+        if is_tensor(value) or isinstance(value, Size | Number):
             value = self.operand(value)
             return value if name == "positive" else self.build("negative" if name == "negative" else "invert", [value])
         if not isinstance(value, int | float | np.ndarray | np.generic):
@@ -232,7 +289,7 @@ class Library:
 
     def truth(self, value: Any) -> bool:
         _known(value)
-        if is_tensor(value) or isinstance(value, Shape | Size):
+        if is_tensor(value) or isinstance(value, Shape | Size | Number):
             raise Untranslatable("a condition in it depends on the values or the size of its input")
         if isinstance(value, np.ndarray) and value.size != 1:
             raise Untranslatable("a condition in it depends on a whole array")
@@ -243,15 +300,18 @@ class Library:
         if isinstance(value, Shape):
             return self._shape_item(value, key)
         if isinstance(value, Expression) and value.function in _MANY:
+            if isinstance(key, slice) and value.function == "split" and isinstance(value.args[1], int):
+                return [Item(value, i) for i in range(value.args[1])][key]
             if not isinstance(key, int):
                 raise Untranslatable("it takes several of the results of a function at once")
             return Item(value, key)
         if is_tensor(value):
             return self._tensor_item(value, key if isinstance(key, tuple) else (key,))
-        if isinstance(value, Size | Name | Method | Function):
+        if isinstance(value, Size | Number | Name | Method | Function):
             raise Untranslatable(f"it takes a part of {describe(value)}")
         if holds_tensor(key):
             raise Untranslatable("an index is computed by the model itself")
+        _of_known_length(value)
         try:
             return value[key]
         except (TypeError, KeyError, IndexError) as error:
@@ -259,11 +319,16 @@ class Library:
 
     def _shape_item(self, shape: Shape, key: Any) -> Any:
         if isinstance(key, int):
-            return Size(shape.of, key)
-        if isinstance(key, slice) and key.step in (None, 1) and isinstance(key.stop, int):
-            start = key.start or 0
-            if isinstance(start, int) and (start >= 0) == (key.stop > 0 or start < 0):
-                return [Size(shape.of, i) for i in range(start, key.stop)]
+            return Size(shape.of, shape.start + key if key >= 0 else (shape.stop or 0) + key)
+        if isinstance(key, slice) and key.step in (None, 1):
+            start, stop = key.start or 0, key.stop
+            if isinstance(start, int) and start >= 0 and shape.stop is None and (stop is None or stop < 0):
+                return Shape(shape.of, shape.start + start, stop)
+            if isinstance(start, int) and start < 0 and stop is None:
+                return [Size(shape.of, (shape.stop or 0) + i) for i in range(start, 0)]
+            if isinstance(start, int) and isinstance(stop, int) and (start >= 0) == (stop > 0 or start < 0):
+                base = shape.start if start >= 0 else shape.stop or 0
+                return [Size(shape.of, base + i) for i in range(start, stop)]
         raise Untranslatable("it takes a part of a shape whose length is not known")
 
     def _tensor_item(self, value: Any, key: tuple[Any, ...]) -> Any:
@@ -303,7 +368,7 @@ class Library:
         if isinstance(value, Expression) and value.function in _MANY:
             return [Item(value, i) for i in range(count)]
         if isinstance(value, Shape):
-            return [Size(value.of, i) for i in range(count)]
+            return [Size(value.of, value.start + i) for i in range(count)]
         if is_tensor(value):
             raise Untranslatable("it takes a tensor apart along the batch")
         values = self.iterate(value)
@@ -311,8 +376,13 @@ class Library:
             raise Untranslatable(f"it takes {len(values)} values apart into {count}")
         return values
 
+    def spread(self, value: Any) -> list[Any]:
+        """`[*value]`, where a shape stands for its numbers."""
+        return [value] if isinstance(value, Shape) else self.iterate(value)
+
     def iterate(self, value: Any) -> list[Any]:
         _known(value)
+        _of_known_length(value)
         if isinstance(value, list | tuple | dict | range | frozenset):
             return list(value)
         if isinstance(value, np.ndarray) and value.size <= _MAX_LENGTH:
@@ -331,6 +401,8 @@ class Library:
             return self.call_function(callee, args, kwargs)
         if isinstance(callee, Method):
             return self._method(callee, args, kwargs)
+        if isinstance(callee, Partial):
+            return self.call(self._canonical(callee.of), [*callee.args, *args], {**callee.kwargs, **kwargs})
         if isinstance(callee, MakesLayer):
             if len(args) != 1 or kwargs:
                 raise Untranslatable(f"it calls a {callee.class_name} with more than one input")
@@ -374,6 +446,8 @@ class Library:
             return args[0]
         if name in ("int", "float", "round") and args and isinstance(args[0], Size):
             return args[0]
+        if name == "int" and args and isinstance(args[0], Number):
+            return args[0] if args[0].batch else Number(ops("build.whole", args[0].value))
         if name == "isinstance" and len(args) == 2:
             wanted = [describe(kind) for kind in (args[1] if isinstance(args[1], tuple) else (args[1],))]
             return type(args[0]).__name__ in wanted
@@ -385,7 +459,10 @@ class Library:
                 total = self.binary("+", total, value)
             return total
         if name == "len" and args and isinstance(args[0], list | tuple | dict):
+            _of_known_length(args[0])
             return len(args[0])
+        if name == "len" and args and isinstance(args[0], Shape):
+            return self.rank(args[0])
         if name in _COLLECTIONS:
             return _COLLECTIONS[name](self, args)
         if holds_tensor(args) or name not in _ON_CONSTANTS:
@@ -399,6 +476,10 @@ class Library:
         """Calculated where all is constant; elementwise functions also work on tensors."""
         _known(*args, *kwargs.values())
         module, _, name = path.rpartition(".")
+        if name == "prod" and len(args) == 1 and not kwargs and isinstance(args[0], Shape | list | tuple):
+            parts = _sizes(args[0])
+            if holds_tensor(parts) and not any(is_tensor(v) for v in parts):
+                return Number(None) if holds_batch(parts) else Number(ops("build.prod", *built(parts)))
         if holds_tensor([args, kwargs]):
             if name in _NUMPY_ON_TENSORS and not kwargs:
                 return self.build({"absolute": "abs"}.get(name, name), [self.operand(a) for a in args])
@@ -430,14 +511,16 @@ class Library:
         if isinstance(value, Dtype):
             return self.dtype(value.of) or "float32"
         if isinstance(value, Size):
-            return size_number(value)
+            return size_number(value) if value.batch else built(value)
+        if isinstance(value, Number):
+            return built(value)
         if isinstance(value, list | tuple):
             return type(value)(self.plain(v) for v in value)
         if isinstance(value, range):
             return list(value)
         if isinstance(value, np.generic):
             return value.item()
-        if isinstance(value, Function | Method | MakesLayer | Shape):
+        if isinstance(value, Complex | Function | Method | Partial | MakesLayer | Shape):
             raise Untranslatable(f"it hands on {describe(value)}")
         _known(value)
         return value
@@ -447,6 +530,7 @@ _TENSOR_OPERATORS = {
     "+": "add", "-": "subtract", "*": "multiply", "/": "truediv", "//": "floordiv", "%": "floormod", "**": "pow",
     "@": "matmul", "div": "div", "&": "and", "|": "or", "^": "xor",
 }  # fmt: skip
+_SIZE_OPERATORS = ("+", "-", "*", "//", "/", "%", "**")
 _COMPARISONS = {
     "<": "less",
     "<=": "less_equal",
@@ -471,8 +555,8 @@ _NUMPY_ON_TENSORS = frozenset(
 )
 _NUMPY_ON_CONSTANTS = frozenset(
     "abs array asarray prod sqrt square exp log log2 log10 power sum mean max min float32 float64 int32 int64 arange "
-    "ones zeros eye linspace reshape transpose concatenate stack expand_dims squeeze floor ceil round sin cos tan tanh "
-    "maximum minimum add subtract multiply divide".split()
+    "ones zeros full eye linspace meshgrid tril triu clip reshape transpose concatenate stack expand_dims squeeze "
+    "floor ceil round sin cos tan tanh maximum minimum add subtract multiply divide".split()
 )
 _MATH = frozenset("sqrt exp log log2 log10 pow floor ceil sin cos tan tanh fabs radians degrees".split())
 _ON_CONSTANTS: Mapping[str, Callable[..., Any]] = {
@@ -516,6 +600,17 @@ def _known(*values: Any) -> None:
             _known(*value)
 
 
+def _sizes(value: Any) -> list[Any]:
+    """A shape as a list, in which a part of the shape of a tensor stands for its numbers."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _of_known_length(value: Any) -> None:
+    """Refuse to take apart a list in which a part of a shape stands for its numbers."""
+    if isinstance(value, list | tuple) and any(isinstance(v, Shape) for v in value):
+        raise Untranslatable("it takes a part of a shape whose length is not known")
+
+
 def _calculated(symbol: str, left: Any, right: Any) -> Any:
     """An operator on constants; bounded, so that a file cannot ask for more than a moment's work."""
     numbers = int | float | np.ndarray | np.generic
@@ -542,7 +637,11 @@ def _calculated(symbol: str, left: Any, right: Any) -> Any:
 
 def _bounded(name: str, args: Sequence[Any]) -> None:
     """Refuse to make an array that only its size makes dangerous."""
-    if name in ("ones", "zeros", "eye", "arange", "linspace"):
+    if name == "meshgrid" and math.prod(np.size(a) for a in args) > _MAX_ELEMENTS:
+        raise Untranslatable("it makes a very large array")
+    if name in ("ones", "zeros", "full"):
+        args = args[:1]  # what follows is a dtype, or what to fill it with
+    if name in ("ones", "zeros", "full", "eye", "arange", "linspace"):
         sizes = [n for a in args for n in (a if isinstance(a, list | tuple) else [a])]
         numbers = [max(1.0, abs(n)) for n in sizes if isinstance(n, int | float)]
         total = max(numbers, default=1) ** 2 if name == "eye" else math.prod(numbers)
@@ -557,7 +656,11 @@ def _subscript(part: Any) -> Any:
         bounds = [b.item() if isinstance(b, np.generic) else b for b in (part.start, part.stop, part.step)]
         if all(b is None or (isinstance(b, int) and not isinstance(b, bool)) for b in bounds):
             return slice(*bounds)
+        if holds_tensor(part):
+            return built(part)
         raise Untranslatable("the bounds of a slice are not known in advance")
+    if isinstance(part, Size | Number):
+        return built(part)
     if part is None or part is Ellipsis or (isinstance(part, int) and not isinstance(part, bool)):
         return part
     raise Untranslatable(f"{describe(part)} is an index that has no form in Keras 3")

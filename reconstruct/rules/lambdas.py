@@ -37,6 +37,16 @@ def _translated(layer: Layer, era: Era, context: Context) -> Layer | Noted:
                 f"{layer.name!r} draws random numbers in every call, so outputs can only be compared statistically",
             )
         )
+    if result.calls is not None:
+        findings.append(
+            Finding(
+                "lambda_calls_given",
+                "info",
+                layer.path,
+                f"{layer.name!r} calls {result.python}, which no operations of Keras can say: {result.calls}",
+                "to load the file, give Keras that function in custom_objects",
+            )
+        )
     findings += [
         Finding("lambda_assumption", "warning", layer.path, f"assumed of the code of {layer.name!r}: {text}")
         for text in result.assumptions

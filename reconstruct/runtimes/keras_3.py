@@ -22,7 +22,7 @@ from reconstruct.errors import BuildError, ConfigError, UnknownLayer
 from reconstruct.objects.custom import find
 from reconstruct.objects.placeholders import is_placeholder, resolved
 from reconstruct.objects.stubs import Use
-from reconstruct.runtimes import object_paths
+from reconstruct.runtimes import build_time, object_paths
 from reconstruct.stock import foreign_activation
 
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
@@ -404,6 +404,8 @@ def _operation(layer: Layer) -> Any:
     name = str(layer.config["function"])
     if name == "getitem":
         return lambda x, key: x[key]
+    if name in build_time.FUNCTIONS:
+        return build_time.FUNCTIONS[name]
     found: Any = keras.ops
     for part in name.split("."):
         found = getattr(found, part, None) if not part.startswith("_") else None
@@ -582,7 +584,7 @@ def is_stock(model: Any) -> bool:
 
 
 def _activations(layer: Any) -> list[Any]:
-    found = [getattr(layer, name, None) for name in ("activation", "recurrent_activation")]
+    found = [getattr(layer, name, None) for name in ("activation", "recurrent_activation", "function")]
     return [a if inspect.isroutine(a) else type(a) for a in found if a is not None]
 
 

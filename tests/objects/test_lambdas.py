@@ -18,7 +18,7 @@ import keras  # noqa: E402
 from reconstruct import readers  # noqa: E402
 from reconstruct.artifact import Call, Graph, Layer, Ref, Writer  # noqa: E402
 from reconstruct.errors import NotEquivalent  # noqa: E402
-from reconstruct.objects import lambdas  # noqa: E402
+from reconstruct.objects import lambda_functions, lambdas  # noqa: E402
 from reconstruct.rules import inputs  # noqa: E402
 from reconstruct.rules import lambdas as lambda_rules  # noqa: E402
 from reconstruct.rules.engine import Context, Outcome, apply  # noqa: E402
@@ -74,6 +74,28 @@ def _per_part(x: Any) -> Any:
 def _attention(tensors: Any) -> Any:
     weights, values = tensors
     return K.sum(K.expand_dims(K.softmax(weights[:, :, 0]), -1) * values, axis=1)
+
+
+def _shuffled(x: Any) -> Any:
+    height, width, channels = K.int_shape(x)[1:]
+    x = K.reshape(x, [-1, height, width, 3, channels // 3])
+    return K.reshape(K.permute_dimensions(x, (0, 1, 2, 4, 3)), [-1, height, width, channels])
+
+
+def _positions(x: Any) -> Any:
+    row = K.expand_dims(tf.range(start=0, limit=K.shape(x)[1], delta=1), 0)
+    return x[:, :, 0] + K.cast(K.tile(row, [K.shape(x)[0], 1]), "float32")
+
+
+def _grid(x: Any) -> Any:
+    rows, columns = np.meshgrid(np.linspace(-1, 1, 6), np.linspace(-1, 1, 8), indexing="ij")
+    return x[..., :2] * K.constant(np.stack([rows, columns], -1))
+
+
+def _gathered(tensors: Any) -> Any:
+    values, where = tensors
+    at = K.cast(K.abs(where[:, 0, :1]), "int32") % 4
+    return tf.gather_nd(values, K.concatenate([K.expand_dims(K.arange(0, K.shape(values)[0]), 1), at], 1))
 
 
 def _imported(x: Any) -> Any:
@@ -221,6 +243,53 @@ ONE: dict[str, tuple[Function, tuple[int, ...]]] = {
     "parts": (_per_part, MATRIX),
     "default argument": (lambda x, factor=FACTOR, axis=(1,): K.sum(x * factor, axis=axis), MATRIX),
     "a layer without weights": (lambda x: tf_keras.layers.Flatten()(x), IMAGE),
+    "size twice": (lambda x: tf.image.resize(x, (tf.shape(x)[1] * 2, tf.shape(x)[2] * 2)), IMAGE),
+    "size of a property": (lambda x: tf.image.resize(x, [x.shape[1] // 2, x.shape[2] * 3], "nearest"), IMAGE),
+    "merge with the batch": (lambda x: K.reshape(x, (K.shape(x)[0] * K.shape(x)[1], 8, 3)), IMAGE),
+    "own shape": (lambda x: tf.reshape(x, tf.shape(x)), MATRIX),
+    "rest of a shape": (lambda x: K.reshape(x, (-1, 2, *K.int_shape(x)[2:])), MATRIX),
+    "shapes put together": (lambda x: K.reshape(x, [-1] + list(K.int_shape(x)[1:-1]) + [3, 1]), MATRIX),  # noqa: RUF005
+    "shape and more": (lambda x: tf.reshape(x, tf.concat([tf.shape(x)[:2], [3, 1]], 0)), MATRIX),
+    "product of a shape": (lambda x: K.reshape(x, (-1, int(np.prod(K.int_shape(x)[1:])))), IMAGE),
+    "open sizes": (lambda x: tf.reshape(x, (-1, tf.shape(x)[1], tf.shape(x)[2] // 2, 2, 3)), IMAGE),
+    "channel shuffle": (_shuffled, IMAGE),
+    "slice up to a size": (lambda x: x[:, : K.int_shape(x)[1] - 1], MATRIX),
+    "slice of a third": (lambda x: x[:, x.shape[1] // 3 :, -tf.shape(x)[2] // 2 :], MATRIX),
+    "number of axes": (lambda x: K.expand_dims(x, K.ndim(x)), MATRIX),
+    "length of a shape": (lambda x: tf.expand_dims(x, axis=len(x.shape) - 1), MATRIX),
+    "positions": (lambda x: x + K.cast(K.expand_dims(K.arange(0, K.shape(x)[1]), -1), "float32"), MATRIX),
+    "positions of a batch": (_positions, MATRIX),
+    "number in the batch": (lambda x: x + K.cast(K.expand_dims(K.arange(0, K.shape(x)[0]), -1), "float32"), VECTOR),
+    "tile to a size": (lambda x: K.tile(x[:, :, :1], [1, 1, K.shape(x)[2]]), MATRIX),
+    "repeat to a size": (lambda x: K.repeat_elements(x[:, :1], int(x.shape[1]), 1), MATRIX),
+    "pad by a size": (lambda x: tf.pad(x, [[0, 0], [0, x.shape[1] - 1], [0, 0]]), MATRIX),
+    "tf.slice to a size": (lambda x: tf.slice(x, [0, 1, 0], [tf.shape(x)[0], 2, -1]), MATRIX),
+    "tf.strided_slice": (lambda x: tf.strided_slice(x, [0, 0, 1], [2, 4, 3], [1, 2, 1]), MATRIX),
+    "tf.strided_slice with masks": (lambda x: tf.strided_slice(x, [1, 1], [1, 3], begin_mask=1, end_mask=1), MATRIX),
+    "tf.fill": (lambda x: tf.concat([x, tf.fill([tf.shape(x)[0], 2], 3.0)], axis=1), VECTOR),
+    "triangle": (lambda x: tf.linalg.band_part(x, -1, 0) - tf.linalg.band_part(tf.ones((4, 3)), 0, 1), MATRIX),
+    "tf.broadcast_to a shape": (lambda x: tf.broadcast_to(x[:, :1], tf.shape(x)), MATRIX),
+    "tf.image.rot90": (lambda x: tf.image.rot90(x) + tf.image.rot90(x, 3), (6, 6, 3)),
+    "tf.image.rot90 twice": (lambda x: tf.image.rot90(image=x, k=-2), IMAGE),
+    "tf.image.central_crop": (lambda x: tf.image.central_crop(x, 0.4), IMAGE),
+    "tf.image.resize_with_crop_or_pad": (lambda x: tf.image.resize_with_crop_or_pad(x, 3, 11), IMAGE),
+    "tf.compat.v1.image.resize": (lambda x: tf.compat.v1.image.resize(x, (9, 5)), IMAGE),
+    "resize with aligned corners": (lambda x: tf.compat.v1.image.resize_bilinear(x, (9, 5), align_corners=True), IMAGE),
+    "resize to one": (lambda x: tf.compat.v1.image.resize_bilinear(x, (1, 1), align_corners=True), IMAGE),
+    "old resize": (lambda x: tf.compat.v1.image.resize_images(x, [17, 3]), IMAGE),
+    "old resize to the nearest": (lambda x: tf.compat.v1.image.resize_nearest_neighbor(x, (7, 13)), IMAGE),
+    "old resize to the nearest, aligned": (lambda x: tf.compat.v1.image.resize(x, (7, 13), 1, True), IMAGE),
+    "K.conv2d": (lambda x: K.conv2d(x, K.constant(np.ones((3, 3, 3, 1))), padding="same"), IMAGE),
+    "K.cast_to_floatx": (lambda x: K.cast_to_floatx(x) * 2.0, MATRIX),
+    "np.meshgrid": (_grid, IMAGE),
+    "tf.signal.fft": (lambda x: tf.abs(tf.signal.fft(tf.cast(x, tf.complex64))), MATRIX),
+    "part of tf.signal.fft": (lambda x: tf.cast(tf.signal.fft(tf.cast(x, tf.complex64)), tf.float32), MATRIX),
+    "tf.signal.fft2d": (lambda x: tf.math.imag(tf.signal.fft2d(tf.complex(x, x * 2.0))), MATRIX),
+    "tf.signal.rfft": (lambda x: K.abs(tf.signal.rfft(x)), VECTOR),
+    "tf.signal.rfft of a length": (lambda x: tf.math.real(tf.signal.rfft(x, [8])), VECTOR),
+    "tf.signal.stft": (lambda x: tf.abs(tf.signal.stft(x, frame_length=16, frame_step=4)), (40,)),
+    "angle": (lambda x: tf.math.angle(tf.complex(x, x[:, ::-1])), MATRIX),
+    "part of a split": (lambda x: tf.concat(tf.split(x, 3, axis=-1)[::-1], -1), IMAGE),
 }  # fmt: skip
 TWO: dict[str, tuple[Function, tuple[int, ...]]] = {
     "euclidean distance": (_distance, VECTOR),
@@ -239,6 +308,15 @@ TWO: dict[str, tuple[Function, tuple[int, ...]]] = {
     "several outputs": (lambda t: [t[0] + t[1], t[0]], MATRIX),
     "one input is not used": (lambda t: t[1] * 2.0, MATRIX),
     "add of layers": (lambda t: tf_keras.layers.add([t[0], t[1]]), MATRIX),
+    "batch_dot without axes": (lambda t: K.batch_dot(t[0], K.permute_dimensions(t[1], (0, 2, 1))), MATRIX),
+    "batch_dot of matrix and vector": (lambda t: K.batch_dot(t[0], t[1][:, 0]), MATRIX),
+    "gather in each sample": (
+        lambda t: tf.gather(t[0], tf.cast(tf.abs(t[1][:, :, 0]), tf.int32) % 4, batch_dims=1),
+        MATRIX,
+    ),
+    "gather_nd": (_gathered, MATRIX),
+    "size of the other": (lambda t: tf.image.resize(t[0][:, :2], tf.shape(t[1])[1:3]), IMAGE),
+    "difference of sizes": (lambda t: tf.pad(t[0][..., :1], [[0, 0]] * 3 + [[0, t[1].shape[-1] - 1]]) + t[1], IMAGE),
 }
 
 
@@ -315,7 +393,19 @@ def test_what_tf_keras_saved_computes_the_same(
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-@pytest.mark.parametrize("name", ["image normalisation", "K.mean", "last step", "closure", "identity", "K.cast"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "image normalisation",
+        "K.mean",
+        "closure",
+        "identity",
+        "K.cast",
+        "channel shuffle",
+        "positions of a batch",
+        "old resize",
+    ],
+)
 def test_a_sequential_model_and_a_wrapper(name: str, tmp_path: Path, nothing_runs: Callable[[], Any]) -> None:
     function, shape = ONE[name]
     layers = tf_keras.layers
@@ -327,6 +417,17 @@ def test_a_sequential_model_and_a_wrapper(name: str, tmp_path: Path, nothing_run
     wrapped.save(tmp_path / "wrapped.h5", save_format="h5")
     steps = [np.stack([arrays[0], arrays[0] * 2.0], axis=1)]
     _check(tmp_path / "wrapped.h5", steps, [np.asarray(wrapped(steps[0]))], nothing_runs)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("name", ["image normalisation", "from constant", "K.l2_normalize", "channel means", "K.relu"])
+def test_double_precision(name: str, tmp_path: Path, nothing_runs: Callable[[], Any]) -> None:
+    function, shape = ONE[name]
+    entry = tf_keras.Input(shape, dtype="float64")
+    model = tf_keras.Model(entry, tf_keras.layers.Lambda(function, dtype="float64")(entry))
+    model.save(tmp_path / "old.h5", save_format="h5")
+    arrays = [a.astype("float64") for a in _arrays(shape, 1)]
+    _check(tmp_path / "old.h5", arrays, [np.asarray(model(arrays[0]))], nothing_runs)
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
@@ -352,6 +453,10 @@ KERAS_3: dict[str, tuple[Function, tuple[int, ...]]] = {
     "ops.split": (lambda x: ops.split(x, 2, axis=1)[0], MATRIX),
     "ops.image.resize": (lambda x: ops.image.resize(x, (3, 4)), IMAGE),
     "keras.activations": (lambda x: keras.activations.relu(x), MATRIX),
+    "ops.ones of a batch": (lambda x: ops.concatenate([x, ops.ones((ops.shape(x)[0], 2))], axis=-1), VECTOR),
+    "ops.broadcast_to a shape": (lambda x: ops.broadcast_to(x[:, :1], ops.shape(x)), MATRIX),
+    "ops.arange of a size": (lambda x: x + ops.arange(x.shape[-1], dtype="float32"), MATRIX),
+    "ops.repeat to a size": (lambda x: ops.repeat(x[:, :1], x.shape[1], axis=1), MATRIX),
     "keras.activations.hard_sigmoid": (lambda x: keras.activations.hard_sigmoid(x), MATRIX),
 }
 
@@ -367,6 +472,15 @@ def test_what_keras_3_saved_computes_the_same(
     model.save(tmp_path / f"old{suffix}")
     arrays = _arrays(shape, 1)
     _check(tmp_path / f"old{suffix}", arrays, [np.asarray(model(arrays[0]))], nothing_runs)
+
+
+@pytest.mark.parametrize("name", sorted(lambda_functions._ACTIVATIONS))
+def test_activations_of_keras_3(name: str) -> None:
+    """The operations of the same names have other defaults here and there."""
+    config = {"function": {"class_name": "function", "config": name, "module": "keras.activations"}}
+    model = keras_3.build(_translated(_model(config, MATRIX), "3.5.0")).model
+    (x,) = _arrays(MATRIX, 1)
+    _same(model(x), [np.asarray(getattr(keras.activations, name)(x))])
 
 
 # Other Pythons
@@ -536,7 +650,10 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "global": (lambda x: x * max_rating, "'max_rating'"),  # type: ignore[name-defined]  # noqa: F821
     "global function": (lambda x: circular_padding(x, 2), "'circular_padding'"),  # type: ignore[name-defined]  # noqa: F821
     "condition": (lambda x: x if K.sum(x) > 0 else -x, "depends on the values"),
-    "unknown function": (lambda x: tf.signal.fft(x), "signal.fft"),
+    "unknown function": (lambda x: tf.signal.dct(x), "signal.dct"),
+    "filled frames": (lambda x: tf.abs(tf.signal.stft(x, 10, 4)), "fills up the frames"),
+    "complex": (lambda x: tf.signal.rfft(x), "complex"),
+    "complex numbers calculated with": (lambda x: tf.abs(tf.signal.rfft(x) * 2.0), "complex"),
     "file": (lambda x: open("a.txt").read(), "'open'"),  # noqa: PTH123, SIM115
     "system": (lambda x: __import__("os").system("id"), "'__import__'"),
     "method of a tensor": (lambda x: x.numpy(), "numpy"),
@@ -554,8 +671,11 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "constant tensor": (lambda x: K.constant([1.0, 2.0]), "no tensor"),
     "layer with weights": (lambda x: tf.keras.layers.Dense(3)(x), "Dense"),
     "dropout": (lambda x: tf.nn.dropout(x, 0.5), "random"),
-    "rank": (lambda x: K.expand_dims(x, K.ndim(x)), "number of axes"),
-    "calculated slice": (lambda x: x[:, : K.int_shape(x)[1] - 1], "size"),
+    "rank": (lambda x: x if K.ndim(x) == 3 else K.expand_dims(x), "not known in advance"),
+    "part of shapes put together": (lambda x: K.reshape(x, (-1, [2, *K.int_shape(x)[1:]][1])), "length is not known"),
+    "slice of a batch": (lambda x: x[: K.shape(x)[0] // 2], "size of a batch"),
+    "only a shape": (lambda x: K.arange(K.shape(x)[1]), "values of its input"),
+    "loop over a size": (lambda x: [x[:, i] for i in range(K.int_shape(x)[1])], "length of a loop"),
     "mask": (lambda x, mask=None: x, "mask"),
     "string": (lambda x: f"{x}", "translated"),
     "assignment": (lambda x: (y := [x]) and y.sort(), "translated"),
@@ -652,7 +772,7 @@ def test_functions_of_others_by_name_are_missing(config: dict[str, Any]) -> None
     layer = next(n for n in _model(config, MATRIX).walk() if n.class_name == "Lambda")
     with pytest.raises(NotEquivalent, match="not in the file") as caught:
         lambdas.translate(layer)
-    assert "stock layers" in caught.value.hint
+    assert "--custom FILE.py, where FILE.py defines the function" in caught.value.hint
 
 
 @pytest.mark.parametrize(
