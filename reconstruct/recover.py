@@ -299,7 +299,7 @@ def _build(model: Layer, objects: Mapping[str, Any]) -> tuple[Build, list[Findin
     try:
         return keras_3.build(filled, objects), lost
     except BuildError:
-        written = {name: thing for name, thing in objects.items() if not keras_3.unwritten(thing)}
+        written = {name: thing for name, thing in objects.items() if not custom_code.unwritten(thing)}
         filled, lost = placeholders.fill(model, written)
         if not lost:
             raise

@@ -81,6 +81,12 @@ def find(names: Collection[str], class_name: str, package: str | None = None) ->
     return next((name for name in names if name.rpartition(">")[2] == class_name), None)
 
 
+def unwritten(thing: Any) -> bool:
+    """Whether a class or function is one that its user has still to write, as in a stub."""
+    code = getattr(getattr(thing, "call", thing), "__code__", None)
+    return code is not None and "NotImplementedError" in code.co_names
+
+
 def _announced() -> dict[str, Any]:
     """What installed packages announce; one that cannot be imported is left out, as if it were not installed."""
     found = {}

@@ -21,6 +21,7 @@ from reconstruct.artifact import Call, Layer, Ref, map_refs, refs_in
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects import lambda_functions
 from reconstruct.objects.bytecode import Program, Readings, readings
+from reconstruct.objects.custom import unwritten
 from reconstruct.objects.interpreter import Interpreter
 from reconstruct.objects.library import Era, Library
 from reconstruct.objects.marshal_reader import MarshalError
@@ -169,6 +170,16 @@ def translate(layer: Layer, context: Context | None = None) -> Translation:
         raise NotEquivalent(f"the Lambda layer {layer.name!r} computes a mask, which is not translated")
     if function.code is None:
         return _named(layer, function, context)
+    try:
+        return _coded(layer, function, context)
+    except NotEquivalent:
+        given = context.known.get(layer.name)
+        if not callable(given) or unwritten(given):
+            raise
+        return _given(layer, layer.name, context)  # a function called as the layer is, as stubs call it
+
+
+def _coded(layer: Layer, function: Stored, context: Context) -> Translation:
     code = programs(function)
     done = [_followed(layer, function, program, code, context) for program in code.programs]
     if any(_text(other.layer) != _text(done[0].layer) for other in done[1:]):
@@ -287,7 +298,9 @@ def _refused(
     return NotEquivalent(
         f"the Lambda layer {layer.name!r} cannot be translated: {printable(reason)}. Its bytecode ({code}):\n{listing}",
         hint=printable(hint)
-        or "where you have the code that made the model, say the same there with stock layers, and save it again",
+        or printable(
+            f"write it as a function named like the layer: --custom FILE.py, where FILE.py defines {layer.name}"
+        ),
     )
 
 

@@ -34,7 +34,9 @@ def missing(layer: Layer, known: Collection[str] = ()) -> Missing | None:
         return None
     if find(known, layer.class_name, package) is not None:
         return None
-    if layer.class_name == "Lambda" and not is_stock_lambda(layer):
+    function = layer.config.get("function")
+    given = callable(function) and find(known, getattr(function, "__name__", "")) is not None
+    if layer.class_name == "Lambda" and not given and not is_stock_lambda(layer):
         return Missing(
             "lambda",
             layer.class_name,

@@ -495,12 +495,6 @@ def is_layer(thing: Any) -> bool:
     return inspect.isclass(thing) and issubclass(thing, keras.layers.Layer)
 
 
-def unwritten(thing: Any) -> bool:
-    """Whether a class or function is one that its user has still to write, as in a stub."""
-    code = getattr(getattr(thing, "call", thing), "__code__", None)
-    return code is not None and "NotImplementedError" in code.co_names
-
-
 def submodel(model: Any, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> Any:
     """The part of a model from what the layers `inputs` give (the model's own inputs if None) to what the layers
     `outputs` give (the model's outputs if None).

@@ -155,3 +155,18 @@ def test_values_that_the_user_gives_stand_for_globals() -> None:
     assert (layer.class_name, layer.config["scale"]) == ("Rescaling", 0.5)
     with pytest.raises(NotEquivalent, match="'scale' of the program"):
         apply(artifact, lambdas.RULES)
+
+
+def test_a_function_named_like_the_layer_stands_for_code_that_is_not_translated() -> None:
+    code = _lambda("affine").having(function=[PYTHONS["3.8"]["closure"]["code"], None, [[1.0], None]])
+    artifact = Artifact("a.h5", "h5-model", WRITERS[2], _functional(code), WRITERS[2])
+
+    def written(v: Any) -> Any:
+        return v * 0.5
+
+    def unwritten(v: Any) -> Any:
+        raise NotImplementedError
+
+    assert _result(apply(artifact, lambdas.RULES, {"x": written})).class_name == "Rescaling"
+    with pytest.raises(NotEquivalent, match="variables of a closure"):
+        apply(artifact, lambdas.RULES, {"x": unwritten})
