@@ -36,6 +36,7 @@ _STYLES = {
 MISSING = ("missing_layer", "missing_lambda", "missing_activation")
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # controls, directions, surrogates, private use, line ends
 _LONGEST, _WIDEST = 400, 44
+_MOST_ASSUMPTIONS = 20
 _ALIKE = 3  # findings of one kind that are shown in full
 
 
@@ -213,8 +214,10 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     if not result["portable"]:
         yield "not portable: loading it needs the custom code"
     yield from _change_lines(_by_rule(result["changes"]))
-    for assumption in result["assumptions"]:
-        yield f"assumed: {_short(', '.join(f'{k} {v}' for k, v in assumption.items()))}"
+    for assumption in result["assumptions"][:_MOST_ASSUMPTIONS]:
+        yield f"assumed of {clean(assumption['path'])}: {_short(assumption['message'])}"
+    if len(result["assumptions"]) > _MOST_ASSUMPTIONS:
+        yield f"  and {len(result['assumptions']) - _MOST_ASSUMPTIONS} more assumptions: --report has all"
     yield from _finding_lines(result["findings"])
     if any(finding["code"] in MISSING for finding in result["findings"]):
         yield f"skeletons of what is missing, to be filled in: reconstruct stub {clean(result['source'])} -o layers.py"

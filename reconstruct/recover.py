@@ -265,6 +265,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
 
     if lost:
+        result.assumptions = (*result.assumptions, *_assumed_shapes(built.model))
         _stop_at(recovery, "a model with placeholders cannot run")
         _compile(recovery, artifact, built.assigned)
         return
@@ -294,12 +295,15 @@ def _build(model: Layer, objects: Mapping[str, Any]) -> tuple[Build, list[Findin
     for known; and where that is of no use either, the layer becomes a placeholder as well.
     """
     from reconstruct.runtimes import keras_3
+    from reconstruct.runtimes.build_time import Undecided
 
     filled, lost = placeholders.fill(model, objects)
     try:
         return keras_3.build(filled, objects), lost
-    except BuildError:
+    except BuildError as error:
         written = {name: thing for name, thing in objects.items() if not custom_code.unwritten(thing)}
+        if isinstance(error.__cause__, Undecided):
+            model = placeholders.without(model, error.path, error.message)
         filled, lost = placeholders.fill(model, written)
         if not lost:
             raise
@@ -313,6 +317,16 @@ def _build(model: Layer, objects: Mapping[str, Any]) -> tuple[Build, list[Findin
             if len(lost) == before:
                 raise
     return keras_3.build(filled, written), lost
+
+
+def _assumed_shapes(model: Any) -> list[dict[str, str]]:
+    """The shapes of what placeholders give, which nothing in the file states."""
+    from reconstruct.runtimes import keras_3
+
+    return [
+        {"path": use.layer, "message": f"it gives {', '.join(map(str, use.outputs))}, going by what follows it"}
+        for use in keras_3.placeholders(model)
+    ]
 
 
 def _stop_at(recovery: Recovery, reason: str) -> None:

@@ -337,6 +337,8 @@ def test_a_missing_layer_becomes_a_placeholder_that_says_what_is_missing(tmp_pat
     recovery = reconstruct.recover(swirl(tmp_path), pool=NoPool())
     assert (recovery.status, recovery.result.exit_code, recovery.result.portable) == ("partial", 4, False)
     assert recovery.result.tensors == Tensors(3, 3, ())
+    (assumed,) = recovery.result.assumptions
+    assert (assumed["path"], "(None, 2)" in assumed["message"]) == ("s", True)
     (found,) = [f for f in recovery.result.findings if f.code == "missing_layer"]
     assert (found.path, "--custom" in found.hint) == ("model/s", True)
     assert '"turns": 2' in found.message

@@ -18,11 +18,15 @@ import numpy as np
 ops = keras.ops
 
 
+class Undecided(ValueError):
+    """What the code computes depends on a shape that is open, or of another rank than it is known for."""
+
+
 def size(x: Any, axis: int) -> int:
     """One number of the shape of a tensor."""
     number = x.shape[axis]
     if number is None:
-        raise ValueError(f"the size of axis {axis} of its input is open, and it has to be known; give --input-shape")
+        raise Undecided(f"the size of axis {axis} of its input is open, and it has to be known; give --input-shape")
     return int(number)
 
 
@@ -64,7 +68,7 @@ def arange(start: int, stop: int, step: int, dtype: str) -> Any:
 def row(x: Any) -> Any:
     """The same, where it has one row, which can be repeated for each sample of a batch."""
     if not len(x.shape) or x.shape[0] != 1:
-        raise ValueError("it repeats several rows for each sample of the batch")
+        raise Undecided("it repeats several rows for each sample of the batch")
     return x
 
 
@@ -84,7 +88,7 @@ def batch_dot(x: Any, y: Any, old: bool) -> Any:
         return ops.squeeze(ops.matmul(x, ops.expand_dims(y, -1)), -1)
     if ranks == (2, 2) and not old:
         return ops.sum(ops.multiply(x, y), axis=1, keepdims=True)
-    raise ValueError(f"K.batch_dot of tensors with {ranks[0]} and {ranks[1]} axes means one thing or another")
+    raise Undecided(f"K.batch_dot of tensors with {ranks[0]} and {ranks[1]} axes means one thing or another")
 
 
 def gather_nd(x: Any, indices: Any) -> Any:
@@ -100,7 +104,7 @@ def gather_nd(x: Any, indices: Any) -> Any:
 def batch_gather(x: Any, indices: Any) -> Any:
     """`tf.gather` with `batch_dims=1` along the second axis."""
     if len(indices.shape) != 2 or len(x.shape) < 2:
-        raise ValueError("tf.gather with batch_dims=1 is only known for indices with two axes")
+        raise Undecided("tf.gather with batch_dims=1 is only known for indices with two axes")
     for _ in range(len(x.shape) - 2):
         indices = ops.expand_dims(indices, -1)
     return ops.take_along_axis(x, indices, axis=1)
@@ -112,7 +116,7 @@ def resize_v1(x: Any, height: int, width: int, method: str, align: bool) -> Any:
     Source: core/kernels/image/resize_bilinear_op.cc and core/util/image_resizer_state.h of TensorFlow.
     """
     if len(x.shape) != 4:
-        raise ValueError("only images with four axes are resized")
+        raise Undecided("only images with four axes are resized")
     for axis, wanted in ((2, width), (1, height)):
         x = _resized(x, axis, int(wanted), method, align)
     return x

@@ -168,5 +168,5 @@ def test_a_function_named_like_the_layer_stands_for_code_that_is_not_translated(
         raise NotImplementedError
 
     assert _result(apply(artifact, lambdas.RULES, {"x": written})).class_name == "Rescaling"
-    with pytest.raises(NotEquivalent, match="variables of a closure"):
+    with pytest.raises(NotEquivalent, match="takes the negative of None"):
         apply(artifact, lambdas.RULES, {"x": unwritten})
