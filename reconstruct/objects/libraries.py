@@ -27,6 +27,40 @@ class Library:
 LIBRARIES = (
     Library("efficientnet", {"efficientnet.tfkeras": "FixedDropout"}),
     Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
+    Library(
+        "qkeras",
+        {
+            "qkeras": "QDense QConv1D QConv2D QConv2DTranspose QDepthwiseConv2D QSeparableConv1D QSeparableConv2D "
+            "QConv2DBatchnorm QDepthwiseConv2DBatchnorm QActivation QAdaptiveActivation QBatchNormalization "
+            "QAveragePooling2D QGlobalAveragePooling2D QSimpleRNN QLSTM QGRU QSimpleRNNCell QLSTMCell QGRUCell "
+            "QBidirectional QInitializer Clip"
+        },
+    ),
+    Library(
+        "qkeras-v3",
+        {
+            "qkeras.qdense_batchnorm": "QDenseBatchnorm",
+            "qkeras.qdepthwise_conv2d_transpose": "QDepthwiseConv2DTranspose",
+            "qkeras.qseparable_conv2d_transpose": "QSeparableConv2DTranspose",
+            "qkeras.qmac": "QScaleShift",
+        },
+    ),
+    Library(
+        "HGQ",
+        {
+            "HGQ.layers": "HQuantize HDense HDenseBatchNorm HConv1D HConv1DBatchNorm HConv2D HConv2DBatchNorm "
+            "HActivation HAdd Signature PMaxPooling1D PMaxPooling2D PAveragePooling1D PAveragePooling2D PConcatenate "
+            "PReshape PFlatten PMaxPool1D PMaxPool2D PAvgPool1D PAvgPool2D"
+        },
+    ),
+    Library(
+        "HGQ2",
+        {
+            "hgq.layers": "QConv3D QEinsumDense QEinsumDenseBatchnorm QBatchNormDense QAdd QSubtract QMultiply "
+            "QMaximum QMinimum QDot QEinsum QMatmul QSoftmax QUnaryFunctionLUT QMultiHeadAttention "
+            "QLinformerAttention QLayerNormalization Quantizer"
+        },
+    ),
 )
 
 
