@@ -28,6 +28,17 @@ LIBRARIES = (
     Library("efficientnet", {"efficientnet.tfkeras": "FixedDropout"}),
     Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
     Library(
+        "tensorflow-model-optimization",
+        {
+            "tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper": "PruneLowMagnitude",
+            "tensorflow_model_optimization.python.core.quantization.keras.quantize_layer": "QuantizeLayer",
+            "tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapper": "QuantizeWrapper "
+            "QuantizeWrapperV2",
+            "tensorflow_model_optimization.python.core.clustering.keras.cluster_wrapper": "ClusterWeights",
+        },
+    ),
+    Library("tensorflow-hub", {"tensorflow_hub": "KerasLayer"}),
+    Library(
         "qkeras",
         {
             "qkeras": "QDense QConv1D QConv2D QConv2DTranspose QDepthwiseConv2D QSeparableConv1D QSeparableConv2D "
@@ -50,7 +61,7 @@ LIBRARIES = (
         {
             "HGQ.layers": "HQuantize HDense HDenseBatchNorm HConv1D HConv1DBatchNorm HConv2D HConv2DBatchNorm "
             "HActivation HAdd Signature PMaxPooling1D PMaxPooling2D PAveragePooling1D PAveragePooling2D PConcatenate "
-            "PReshape PFlatten PMaxPool1D PMaxPool2D PAvgPool1D PAvgPool2D"
+            "PReshape PFlatten PDropout PPermute"
         },
     ),
     Library(

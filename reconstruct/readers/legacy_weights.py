@@ -197,11 +197,13 @@ def _attach_by_layer(layer: Layer, tensors: Sequence[Tensor]) -> Layer:
     collect(layer, ())
     shares: dict[tuple[str, ...], dict[str, Tensor]] = {path: {} for path in leaves}
     rest: list[Tensor] = []
+    foreign = not layer.is_model and layer.class_name not in LAYERS
     for tensor in tensors:
         name = "/" + _SUFFIX.sub("", tensor.name)
         places = {path: name.rfind(f"/{leaf.name}/") for path, leaf in leaves.items()}
         path = next(iter(leaves)) if len(leaves) == 1 else max(places, key=lambda p: places[p], default=None)
-        if path is None or (len(leaves) > 1 and places[path] < 0):
+        of_wrapper = foreign and name.startswith(f"/{layer.name}/")
+        if path is None or (places[path] < 0 and (len(leaves) > 1 or of_wrapper)):
             rest.append(tensor)
             continue
         leaf, at = leaves[path], places[path]
