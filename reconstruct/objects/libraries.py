@@ -37,6 +37,23 @@ LIBRARIES = (
             "tensorflow_model_optimization.python.core.clustering.keras.cluster_wrapper": "ClusterWeights",
         },
     ),
+    Library(
+        "megnet",
+        {
+            "megnet.layers": "MEGNetLayer CrystalGraphLayer InteractionLayer Set2Set LinearWithIndex GaussianExpansion",
+            "megnet.activations": "softplus2",
+        },
+    ),
+    Library(
+        "spektral",
+        {
+            "spektral.layers": "AGNNConv APPNPConv ARMAConv CensNetConv ChebConv CrystalConv DiffusionConv ECCConv "
+            "EdgeConv GATConv GatedGraphConv GCNConv GCSConv GeneralConv GINConv GraphSageConv GTVConv TAGConv "
+            "XENetConv GlobalAvgPool GlobalMaxPool GlobalSumPool GlobalAttentionPool GlobalAttnSumPool SortPool "
+            "DiffPool MinCutPool SAGPool TopKPool LaPool DMoNPool InnerProduct MinkowskiProduct Disjoint2Batch "
+            "GraphMasking"
+        },
+    ),
     Library("tensorflow-hub", {"tensorflow_hub": "KerasLayer"}),
     Library(
         "qkeras",

@@ -7,10 +7,10 @@ give it a case in `tests/objects/known/`.
 
 from __future__ import annotations
 
-from reconstruct.objects.known import efficientnet, hub, model_optimization, qkeras
+from reconstruct.objects.known import efficientnet, hub, megnet, model_optimization, qkeras
 from reconstruct.objects.known.declare import Known, known
 
-KNOWN: tuple[Known, ...] = (*efficientnet.KNOWN, *model_optimization.KNOWN, *qkeras.KNOWN, *hub.KNOWN)
+KNOWN: tuple[Known, ...] = (*efficientnet.KNOWN, *model_optimization.KNOWN, *qkeras.KNOWN, *hub.KNOWN, *megnet.KNOWN)
 RULES = tuple(each.rule for each in KNOWN)
 
 __all__ = ["KNOWN", "RULES", "Known", "known"]

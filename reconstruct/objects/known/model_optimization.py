@@ -122,7 +122,7 @@ _SCHEMES = (
     library=_LIBRARY,
 )
 def cluster_weights(layer: Layer) -> Layer:
-    """ClusterWeights of tensorflow-model-optimization moves weights to centroids in every call, as no Keras layer does."""
+    """ClusterWeights of tensorflow-model-optimization moves weights to centroids in every call; no Keras layer does."""
     if "number_of_clusters" not in layer.config:
         return layer
     raise NotEquivalent("ClusterWeights assigns its weights to their centroids in every call", hint=_STRIP)
