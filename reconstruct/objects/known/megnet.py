@@ -6,41 +6,18 @@ Indices are what megnet makes: those of graphs ascend from 0, and every graph ha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Layer, Ref, Tensor
+from reconstruct.artifact import Layer, Ref
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
+from reconstruct.objects.known.nodes import Nodes
 from reconstruct.objects.known.variables import named
-from reconstruct.rules.expansion import call, op, stock, subgraph
 
 
-class _Nodes:
-    """The nodes of a graph as they are made, named by their number."""
-
-    def __init__(self) -> None:
-        self.made: list[Layer] = []
-
-    def op(self, function: str, *args: Any, **kwargs: Any) -> Ref:
-        return self._add(op(f"{function}_{len(self.made)}", function, *args, **kwargs))
-
-    def dense(self, kernel: Tensor, bias: Tensor | None, x: Ref, name: str) -> Ref:
-        weights = {"kernel": kernel} | ({} if bias is None else {"bias": bias})
-        config = {"units": kernel.shape[-1], "use_bias": bias is not None}
-        return self._add(call(stock("Dense", f"{name}_{len(self.made)}", config, **weights), x))
-
-    def shared(self, name: str, x: Ref) -> Ref:
-        """A further call of a layer that was made before."""
-        at = next(i for i, n in enumerate(self.made) if n.name == name)
-        again = call(self.made[at], x).calls
-        self.made[at] = self.made[at].replace(calls=(*self.made[at].calls, *again))
-        return Ref(name, len(self.made[at].calls) - 1)
-
-    def _add(self, node: Layer) -> Ref:
-        self.made.append(node)
-        return Ref(node.name)
+class _Nodes(Nodes):
+    """Nodes, with what megnet adds to them."""
 
     def activation(self, name: str, x: Ref) -> Ref:
         if name == "softplus2":  # log(exp(x) + 1) - log(2), as megnet's activations.py has it
@@ -120,7 +97,7 @@ def megnet_layer(layer: Layer) -> Layer:
     of_bonds = nodes.segments(new_bonds, bond_graph, size_e, states, mean)
     of_atoms = nodes.segments(new_atoms, atom_graph, size_v, states, mean)
     new_states = perceptron("u", nodes.op("concatenate", [of_bonds, of_atoms, states], axis=-1))
-    return subgraph(layer, *nodes.made, inputs=7, outputs=[new_atoms, new_bonds, new_states])
+    return nodes.model(layer, inputs=7, outputs=[new_atoms, new_bonds, new_states])
 
 
 @known("Set2Set", source="megnet 1.3.2, layers/readout/set2set.py", library="megnet")
@@ -162,7 +139,7 @@ def set2set(layer: Layer) -> Layer:
         rows = nodes.op("multiply", nodes.op("get_item", memory, 0), attention)
         read = nodes.op("expand_dims", nodes.op("segment_sum", rows, index), 0)
         query = nodes.op("concatenate", [output, read], axis=-1)
-    return subgraph(layer, *nodes.made, inputs=2, outputs=query)
+    return nodes.model(layer, inputs=2, outputs=query)
 
 
 @known("GaussianExpansion", source="megnet 1.3.2, layers/featurizer/_gaussian_expansion.py", library="megnet")
@@ -177,8 +154,7 @@ def gaussian_expansion(layer: Layer) -> Layer:
     values = np.asarray(centers, "float32").reshape(1, 1, -1)
     apart = nodes.op("subtract", nodes.op("expand_dims", Ref("input"), -1), values)
     bell = nodes.op("divide", nodes.op("square", apart), float(width) ** 2)
-    nodes.op("exp", nodes.op("negative", bell))
-    return subgraph(layer, *nodes.made)
+    return nodes.model(layer, inputs=1, outputs=nodes.op("exp", nodes.op("negative", bell)))
 
 
 KNOWN = (megnet_layer, set2set, gaussian_expansion)
