@@ -84,9 +84,11 @@ LIBRARIES = (
     Library(
         "HGQ2",
         {
-            "hgq.layers": "QConv3D QEinsumDense QEinsumDenseBatchnorm QBatchNormDense QAdd QSubtract QMultiply "
-            "QMaximum QMinimum QDot QEinsum QMatmul QSoftmax QUnaryFunctionLUT QMultiHeadAttention "
-            "QLinformerAttention QLayerNormalization Quantizer"
+            "hgq.layers": "QDense QBatchNormDense QEinsumDense QEinsumDenseBatchnorm QConv1D QConv2D QConv3D "
+            "QBatchNormalization QSum QMeanPow2 QEinsum QAdd QAveragePow2 QSubtract QMultiply QDot QMaximum QMinimum "
+            "QSoftmax QUnaryFunctionLUT QMultiHeadAttention QLinformerAttention QAveragePooling1D QAveragePooling2D "
+            "QMaxPooling1D QMaxPooling2D QGlobalAveragePooling1D QGlobalAveragePooling2D QGRU QSimpleRNN QDenseT "
+            "QEinsumDenseT QConvT1D QConvT2D"
         },
     ),
 )

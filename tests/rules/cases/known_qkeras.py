@@ -62,7 +62,8 @@ CASES = [
         ),
         TF_KERAS,
     ),
-    Case("qkeras_linear", layer("QDense", units=2), layer("QDense", units=2), TF_KERAS),
+    # HGQ2 has layers of the same names, with other options
+    Case("qkeras_linear", layer("QDense", units=2, kq_conf={}), layer("QDense", units=2, kq_conf={}), TF_KERAS),
     Case(
         "qkeras_folded",
         layer(
