@@ -41,9 +41,7 @@ UNUSED = {
         f"/model_weights/prune_low_magnitude_{layer}/prune_low_magnitude_{layer}/{name}:0"
         for layer, names in {
             "conv2d": "pruning_step threshold",
-            "depthwise_conv2d": "pruning_step",
             "batch_normalization": "pruning_step",
-            "re_lu": "pruning_step",
             "separable_conv2d": "pruning_step threshold",
             "flatten": "pruning_step",
             "dense": "pruning_step threshold",
@@ -52,10 +50,10 @@ UNUSED = {
     },
     "files/tensorflow-model-optimization-0.8.1/pruned_zip.keras": {
         f"/layers/prune_low_magnitude{layer}/vars/{number}"
-        for layer, numbers in {"": "023", "_4": "023", "_6": "01356", "_7": "023"}.items()
+        for layer, numbers in {"": "023", "_2": "023", "_4": "01356", "_5": "023"}.items()
         for number in numbers
     }
-    | {f"/layers/prune_low_magnitude_{layer}/vars/0" for layer in (1, 2, 3, 5)},
+    | {f"/layers/prune_low_magnitude_{layer}/vars/0" for layer in (1, 3)},
     "files/tensorflow-model-optimization-0.8.1/quantized_model.h5": {
         f"/model_weights/{layer}/{layer}/{name}:0"
         for layer, names in {

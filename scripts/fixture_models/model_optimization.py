@@ -49,8 +49,8 @@ def with_ranges(model: Any) -> Any:
 
 
 def pruned_model(*further: Any) -> Any:
-    layers = [L.Conv2D(4, 3, activation="relu"), L.DepthwiseConv2D(2), L.BatchNormalization(), L.ReLU()]
-    layers += [L.SeparableConv2D(3, 2), *further, L.Dense(5, activation="softmax")]
+    layers = [L.Conv2D(4, 3, activation="relu"), L.BatchNormalization(), L.SeparableConv2D(3, 2)]
+    layers += [*further, L.Dense(5, activation="softmax")]
     return with_masks(tfmot.sparsity.keras.prune_low_magnitude(Sequential([Input((8, 7, 3)), *layers])))
 
 
@@ -61,7 +61,7 @@ def pruned_h5() -> Any:
 
 @catalogue.add("PruneLowMagnitude", "LSTM", container="keras-zip", suffix=".keras", reload=pruned, keep_weights=True)
 def pruned_zip() -> Any:
-    return pruned_model(L.Reshape((4, 9)), L.LSTM(4))
+    return pruned_model(L.Reshape((5, 12)), L.LSTM(4))
 
 
 @catalogue.add("QuantizeLayer", "QuantizeWrapperV2", reload=quantized, keep_weights=True)

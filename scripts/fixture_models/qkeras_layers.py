@@ -110,7 +110,15 @@ def folded() -> Any:
     return Model([x, y], [a, c])
 
 
-@models("QActivation", "quantized_tanh", "quantized_sigmoid", "quantized_relu_po2", "hard_tanh", "quantized_ulaw")
+@models(
+    "QActivation",
+    "quantized_tanh",
+    "quantized_sigmoid",
+    "quantized_relu_po2",
+    "hard_tanh",
+    "quantized_ulaw",
+    zipped=not ON_KERAS_3,
+)
 def activations() -> Any:
     x = Input((9,))
     names = [
