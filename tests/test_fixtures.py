@@ -26,7 +26,53 @@ UNUSED = {
         f"/model_weights/{layer}/{layer}_running_{what}:0"
         for layer in ("batchnormalization_2", "batchnormalization_3")
         for what in ("mean", "std")
+    },
+    # Layers of QKeras that fold a batch normalization count the steps of training.
+    "files/qkeras-0.9.0/folded_h5.h5": {
+        f"/model_weights/{layer}/{layer}/iteration:0"
+        for layer in ("q_conv2d_batchnorm", "q_depthwise_conv2d_batchnorm")
+    },
+    "files/qkeras-0.9.0/folded_zip.keras": {
+        "/layers/q_conv2d_batchnorm/vars/2",
+        "/layers/q_depthwise_conv2d_batchnorm/vars/1",
+    },
+    # What pruning and quantization count and keep for training; ranges of activations become constants of operations.
+    "files/tensorflow-model-optimization-0.8.1/pruned_h5.h5": {
+        f"/model_weights/prune_low_magnitude_{layer}/prune_low_magnitude_{layer}/{name}:0"
+        for layer, names in {
+            "conv2d": "pruning_step threshold",
+            "batch_normalization": "pruning_step",
+            "separable_conv2d": "pruning_step threshold",
+            "flatten": "pruning_step",
+            "dense": "pruning_step threshold",
+        }.items()
+        for name in names.split()
+    },
+    "files/tensorflow-model-optimization-0.8.1/pruned_zip.keras": {
+        f"/layers/prune_low_magnitude{layer}/vars/{number}"
+        for layer, numbers in {"": "023", "_2": "023", "_4": "01356", "_5": "023"}.items()
+        for number in numbers
     }
+    | {f"/layers/prune_low_magnitude_{layer}/vars/0" for layer in (1, 3)},
+    "files/tensorflow-model-optimization-0.8.1/quantized_model.h5": {
+        f"/model_weights/{layer}/{layer}/{name}:0"
+        for layer, names in {
+            "quantize_layer": "optimizer_step quantize_layer_min quantize_layer_max",
+            "quant_conv2d": "optimizer_step",
+            "quant_batch_normalization": "optimizer_step",
+            "quant_re_lu": "optimizer_step output_min output_max",
+            "quant_depthwise_conv2d": "optimizer_step post_activation_min post_activation_max",
+            "quant_conv2d_transpose": "optimizer_step post_activation_min post_activation_max",
+            "quant_flatten": "optimizer_step",
+            "quant_dense": "optimizer_step pre_activation_min pre_activation_max",
+            "quant_dense_1": "optimizer_step pre_activation_min pre_activation_max",
+        }.items()
+        for name in names.split()
+    },
+    "files/qkeras-v3-1.2.1/folded_h5.h5": {
+        f"/model_weights/{layer}/{layer}/iteration"
+        for layer in ("q_conv2d_batchnorm", "q_depthwise_conv2d_batchnorm", "q_dense_batchnorm")
+    },
 }
 
 
@@ -139,6 +185,7 @@ WITHOUT_A_FIXTURE |= {rule.name for rule in lambdas.RULES}
 
 
 WITHOUT_A_FIXTURE |= {"foreign_activation_apart", "fixed_dropout"}
+WITHOUT_A_FIXTURE |= {"qkeras_without_translation", "cluster_weights", "hub_layer"}  # they only refuse
 
 
 def test_every_rule_is_needed_by_a_genuine_file() -> None:

@@ -27,6 +27,70 @@ class Library:
 LIBRARIES = (
     Library("efficientnet", {"efficientnet.tfkeras": "FixedDropout"}),
     Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
+    Library(
+        "tensorflow-model-optimization",
+        {
+            "tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper": "PruneLowMagnitude",
+            "tensorflow_model_optimization.python.core.quantization.keras.quantize_layer": "QuantizeLayer",
+            "tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapper": "QuantizeWrapper "
+            "QuantizeWrapperV2",
+            "tensorflow_model_optimization.python.core.clustering.keras.cluster_wrapper": "ClusterWeights",
+        },
+    ),
+    Library(
+        "megnet",
+        {
+            "megnet.layers": "MEGNetLayer CrystalGraphLayer InteractionLayer Set2Set LinearWithIndex GaussianExpansion",
+            "megnet.activations": "softplus2",
+        },
+    ),
+    Library(
+        "spektral",
+        {
+            "spektral.layers": "AGNNConv APPNPConv ARMAConv CensNetConv ChebConv CrystalConv DiffusionConv ECCConv "
+            "EdgeConv GATConv GatedGraphConv GCNConv GCSConv GeneralConv GINConv GraphSageConv GTVConv TAGConv "
+            "XENetConv GlobalAvgPool GlobalMaxPool GlobalSumPool GlobalAttentionPool GlobalAttnSumPool SortPool "
+            "DiffPool MinCutPool SAGPool TopKPool LaPool DMoNPool InnerProduct MinkowskiProduct Disjoint2Batch "
+            "GraphMasking"
+        },
+    ),
+    Library("tensorflow-hub", {"tensorflow_hub": "KerasLayer"}),
+    Library(
+        "qkeras",
+        {
+            "qkeras": "QDense QConv1D QConv2D QConv2DTranspose QDepthwiseConv2D QSeparableConv1D QSeparableConv2D "
+            "QConv2DBatchnorm QDepthwiseConv2DBatchnorm QActivation QAdaptiveActivation QBatchNormalization "
+            "QAveragePooling2D QGlobalAveragePooling2D QSimpleRNN QLSTM QGRU QSimpleRNNCell QLSTMCell QGRUCell "
+            "QBidirectional QInitializer Clip"
+        },
+    ),
+    Library(
+        "qkeras-v3",
+        {
+            "qkeras.qdense_batchnorm": "QDenseBatchnorm",
+            "qkeras.qdepthwise_conv2d_transpose": "QDepthwiseConv2DTranspose",
+            "qkeras.qseparable_conv2d_transpose": "QSeparableConv2DTranspose",
+            "qkeras.qmac": "QScaleShift",
+        },
+    ),
+    Library(
+        "HGQ",
+        {
+            "HGQ.layers": "HQuantize HDense HDenseBatchNorm HConv1D HConv1DBatchNorm HConv2D HConv2DBatchNorm "
+            "HActivation HAdd Signature PMaxPooling1D PMaxPooling2D PAveragePooling1D PAveragePooling2D PConcatenate "
+            "PReshape PFlatten PDropout PPermute"
+        },
+    ),
+    Library(
+        "HGQ2",
+        {
+            "hgq.layers": "QDense QBatchNormDense QEinsumDense QEinsumDenseBatchnorm QConv1D QConv2D QConv3D "
+            "QBatchNormalization QSum QMeanPow2 QEinsum QAdd QAveragePow2 QSubtract QMultiply QDot QMaximum QMinimum "
+            "QSoftmax QUnaryFunctionLUT QMultiHeadAttention QLinformerAttention QAveragePooling1D QAveragePooling2D "
+            "QMaxPooling1D QMaxPooling2D QGlobalAveragePooling1D QGlobalAveragePooling2D QGRU QSimpleRNN QDenseT "
+            "QEinsumDenseT QConvT1D QConvT2D"
+        },
+    ),
 )
 
 

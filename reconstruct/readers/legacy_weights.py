@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconstruct.artifact import Finding, Layer, Tensor, Writer
-from reconstruct.stock import slots
+from reconstruct.stock import LAYERS, slots
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _attach_group(layer: Layer, tensors: list[Tensor], writer: Writer, findings:
     expected = _expected(layer, tensors, writer)
     if expected is None:
         trained, other = variables(layer, (), 3)
-        if trained is not None and other is not None:
+        if trained is not None and other is not None and not _holds_foreign_wrapper(layer):
             findings.append(
                 Finding(
                     "unexpected_weights",
@@ -123,7 +123,7 @@ def _attach_group(layer: Layer, tensors: list[Tensor], writer: Writer, findings:
                     f"the file has {len(tensors)}",
                 )
             )
-        return _attach_unknown(layer, tensors)
+        return _attach_by_layer(layer, tensors) if layer.parts() else _attach_unknown(layer, tensors)
     assignment = dict(zip(expected, tensors, strict=True))
     named = _by_name(expected, tensors)
     if named is not None and any(named[v] is not assignment[v] for v in expected):
@@ -173,6 +173,50 @@ def _by_name(expected: Sequence[Variable], tensors: Sequence[Tensor]) -> dict[Va
             return None
         found[matches[0]] = tensor
     return found
+
+
+def _holds_foreign_wrapper(layer: Layer) -> bool:
+    """Whether a class that Keras does not have wraps layers here: it may have variables of its own."""
+    return any(node.children and not node.is_model and node.class_name not in LAYERS for node in layer.walk())
+
+
+def _attach_by_layer(layer: Layer, tensors: Sequence[Tensor]) -> Layer:
+    """The tensors of a model or wrapper that has layers of unknown classes, by the names of the layers in theirs.
+
+    Where only one layer in it has variables, their names need not have its: TimeDistributed gives them its own. What
+    belongs to none of the layers belongs to the wrapper.
+    """
+    leaves: dict[tuple[str, ...], Layer] = {}
+
+    def collect(node: Layer, path: tuple[str, ...]) -> None:
+        for key, part in node.parts():
+            collect(part, (*path, key))
+        if not node.parts() and slots(node.class_name, node.config) != ():
+            leaves[path] = node
+
+    collect(layer, ())
+    shares: dict[tuple[str, ...], dict[str, Tensor]] = {path: {} for path in leaves}
+    rest: list[Tensor] = []
+    foreign = not layer.is_model and layer.class_name not in LAYERS
+    for tensor in tensors:
+        name = "/" + _SUFFIX.sub("", tensor.name)
+        places = {path: name.rfind(f"/{leaf.name}/") for path, leaf in leaves.items()}
+        path = next(iter(leaves)) if len(leaves) == 1 else max(places, key=lambda p: places[p], default=None)
+        of_wrapper = foreign and name.startswith(f"/{layer.name}/")
+        if path is None or (places[path] < 0 and (len(leaves) > 1 or of_wrapper)):
+            rest.append(tensor)
+            continue
+        leaf, at = leaves[path], places[path]
+        name = name[at + len(leaf.name) + 2 :] if at >= 0 else name[1:].removeprefix(f"{layer.name}/")
+        own = slots(leaf.class_name, leaf.config)
+        if own is not None:
+            name = next((slot.name for slot in own if f"/{name}".endswith(f"/{slot.name}")), "")
+        if not name or name in shares[path]:
+            rest.append(tensor)
+        else:
+            shares[path][name] = tensor
+    layer = _with_tensors(layer, (), shares)
+    return _attach_unknown(layer, rest) if rest else layer
 
 
 def _attach_unknown(layer: Layer, tensors: list[Tensor]) -> Layer:

@@ -97,6 +97,10 @@ def _attach(layer: Layer, tree: Tree, findings: list[Finding]) -> Layer:
         cells = tree.get("cells")
         places = _places(layer, cells) if isinstance(cells, dict) else {}
         places.update({key: node for key, node in tree.items() if isinstance(node, dict)})
+        own = tree.get("vars")
+        if isinstance(own, dict):  # variables of the wrapper itself
+            ordered = sorted(_paths(own), key=lambda item: _order(item[0]))
+            layer = layer.replace(weights={"/".join(("vars", *path)): tensor for path, tensor in ordered})
         return layer.map_parts(lambda key, part: _attach(part, places[key], findings) if key in places else part)
     return layer.replace(weights=_own_weights(layer, tree, findings))
 

@@ -25,7 +25,16 @@ class Library:
     packages: tuple[str, ...] = ()
 
 
-LIBRARIES: dict[str, Library] = {}
+_PRUNING = ("tensorflow-model-optimization==0.8.1", "dm-tree==0.1.9")
+_PARSING = ("pyparsing==3.1.4", "networkx==3.4.2", "tqdm==4.67.1")
+LIBRARIES: dict[str, Library] = {
+    "tensorflow-model-optimization-0.8.1": Library("model_optimization", packages=_PRUNING),
+    "garnet": Library("garnet_layers"),
+    "loss-layers": Library("loss_layers"),
+    "megnet-1.3.2": Library("megnet_layers", packages=("megnet==1.3.2",)),
+    "qkeras-0.9.0": Library("qkeras_layers", packages=("qkeras==0.9.0", *_PRUNING, *_PARSING)),
+    "qkeras-v3-1.2.1": Library("qkeras_layers", "keras", ("qkeras-v3==1.2.1", *_PRUNING, *_PARSING)),
+}
 
 
 def activate(version: str) -> Any:

@@ -75,6 +75,27 @@ def test_an_unknown_layer_keeps_its_tensors_under_their_names() -> None:
     assert findings == []
 
 
+def test_unknown_layers_of_a_nested_model_are_found_by_name() -> None:
+    inner = sequential(layer("Mine", "mine"), layer("Dense", "d"), layer("Dropout", "drop"), name="inner")
+    names = ["mine/w:0", "d/kernel:0", "inner/mine/part/b:0", "d/bias:0", "lost:0"]
+    found, findings = attach(sequential(inner), {"inner": names}, TF_KERAS)
+    assert found == {
+        "mine": ["w<-mine/w:0", "part/b<-inner/mine/part/b:0"],
+        "d": ["kernel<-d/kernel:0", "bias<-d/bias:0"],
+        "inner": ["lost<-lost:0"],
+    }
+    assert findings == []
+
+
+def test_a_wrapper_gives_its_layer_all_tensors_and_keeps_its_own() -> None:
+    plain = layer("TimeDistributed", "td").replace(children={"layer": layer("Mine", "mine")})
+    assert attach(sequential(plain), {"td": ["td/w:0", "td/b:0"]})[0] == {"mine": ["w<-td/w:0", "b<-td/b:0"]}
+    foreign = layer("Masked", "masked_d").replace(children={"layer": layer("Dense", "d")})
+    found, findings = attach(sequential(foreign), {"masked_d": ["d/kernel:0", "d/bias:0", "masked_d/mask:0"]})
+    assert found == {"d": ["kernel<-d/kernel:0", "bias<-d/bias:0"], "masked_d": ["mask<-masked_d/mask:0"]}
+    assert findings == []
+
+
 def test_a_nested_model_lists_what_is_trained_first() -> None:
     inner = functional(
         layer("Dense", "d", use_bias=False), layer("BatchNormalization", "bn"), layer("Dense", "e"), name="n"

@@ -7,10 +7,18 @@ give it a case in `tests/objects/known/`.
 
 from __future__ import annotations
 
-from reconstruct.objects.known import efficientnet
+from reconstruct.objects.known import efficientnet, garnet, hub, loss_layers, megnet, model_optimization, qkeras
 from reconstruct.objects.known.declare import Known, known
 
-KNOWN: tuple[Known, ...] = (*efficientnet.KNOWN,)
+KNOWN: tuple[Known, ...] = (
+    *efficientnet.KNOWN,
+    *model_optimization.KNOWN,  # before those that its wrappers wrap
+    *qkeras.KNOWN,
+    *hub.KNOWN,
+    *megnet.KNOWN,
+    *garnet.KNOWN,
+    *loss_layers.KNOWN,
+)
 RULES = tuple(each.rule for each in KNOWN)
 
 __all__ = ["KNOWN", "RULES", "Known", "known"]
