@@ -25,7 +25,12 @@ class Library:
     packages: tuple[str, ...] = ()
 
 
-LIBRARIES: dict[str, Library] = {}
+LIBRARIES: dict[str, Library] = {
+    "keras-contrib-2.0.8": Library("keras_contrib", base="keras 2.2.4"),
+    "tensorflow-addons-0.23": Library("addons", packages=("tensorflow-addons==0.23.0", "tf2crf==0.1.33")),
+    "tutorials-tf_keras-2.21": Library("tutorials"),
+    "tutorials-keras-3.15": Library("tutorials", base="keras"),
+}
 
 
 def activate(version: str) -> Any:

@@ -1,0 +1,8 @@
+"""Layers of our own, for what stock Keras cannot say: a file that has one loads after `register_keras_objects()`."""
+
+from __future__ import annotations
+
+from reconstruct.layers.crf import CRF, ChainDecoder
+from reconstruct.layers.masks import GivenMask
+
+__all__ = ["CRF", "ChainDecoder", "GivenMask"]
