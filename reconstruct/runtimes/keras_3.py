@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+import reconstruct.layers  # registers what stands for layers that stock Keras cannot say  # noqa: F401
 from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.errors import BuildError, ConfigError, UnknownLayer
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import Input, Model, Sequential
 from keras import layers as L
 
-from fixture_models.common import Catalogue
+from fixture_models.common import Catalogue, padded_tokens
 
 KERAS_3 = keras.__version__.startswith("3.")
 catalogue = Catalogue("tutorials-keras-3.15" if KERAS_3 else "tutorials-tf_keras-2.21")
@@ -210,3 +210,200 @@ def text_transformer() -> Any:
 def self_attention() -> Any:
     x = Input((5, 4))
     return Model(x, MultiHeadSelfAttention(6, 3)(x))
+
+
+# Attention of gists
+
+
+class OfSteps(L.Layer):
+    """What the attention layers of gists share: weights of steps, and the sum."""
+
+    def weighted(self, x: Any, weights: Any) -> Any:
+        return tf.reduce_sum(x * weights[..., None], axis=1)
+
+
+@layer()
+class attention(OfSteps):
+    """machinelearningmastery.com: softmax over the steps of tanh(x W + b), W (features, 1) and b (steps, 1)."""
+
+    def build(self, shape: Any) -> None:
+        self.W = self.add_weight(name="attention_weight", shape=(shape[-1], 1), initializer="glorot_uniform")
+        self.b = self.add_weight(name="attention_bias", shape=(shape[1], 1), initializer="zeros")
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        scores = tf.tanh(tf.matmul(x, tf.convert_to_tensor(self.W)) + self.b)
+        return self.weighted(x, tf.nn.softmax(tf.squeeze(scores, -1), axis=-1))
+
+
+@layer("step_dim", "bias")
+class Attention(OfSteps):
+    """The gist of cbaziotis as Kaggle had it: exp of tanh(x·W + b), where a mask does not hide it, over the sum."""
+
+    def __init__(self, step_dim: int, bias: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+        self.step_dim, self.bias = step_dim, bias
+
+    def build(self, shape: Any) -> None:
+        self.W = self.add_weight(name=f"{self.name}_W", shape=(shape[-1],), initializer="ones")
+        self.b = self.add_weight(name=f"{self.name}_b", shape=(shape[1],), initializer="zeros")
+        super().build(shape)
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        return None
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        chances = tf.exp(tf.tanh(tf.einsum("bsd,d->bs", x, tf.convert_to_tensor(self.W)) + self.b))
+        if mask is not None:
+            chances *= tf.cast(mask, tf.float32)
+        return self.weighted(x, chances / (tf.reduce_sum(chances, axis=1, keepdims=True) + 1e-7))
+
+
+@layer("bias")
+class AttentionWithContext(OfSteps):
+    """The other gist of cbaziotis: the scores are products with a context vector u."""
+
+    def __init__(self, bias: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+        self.bias = bias
+
+    def build(self, shape: Any) -> None:
+        size = shape[-1]
+        self.W = self.add_weight(name=f"{self.name}_W", shape=(size, size), initializer="glorot_uniform")
+        self.b = self.add_weight(name=f"{self.name}_b", shape=(size,), initializer="zeros")
+        self.u = self.add_weight(name=f"{self.name}_u", shape=(size,), initializer="ones")
+        super().build(shape)
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        return None
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        hidden = tf.tanh(tf.einsum("bsd,de->bse", x, tf.convert_to_tensor(self.W)) + self.b)
+        chances = tf.exp(tf.einsum("bsd,d->bs", hidden, tf.convert_to_tensor(self.u)))
+        if mask is not None:
+            chances *= tf.cast(mask, tf.float32)
+        return self.weighted(x, chances / (tf.reduce_sum(chances, axis=1, keepdims=True) + 1e-7))
+
+
+@layer()
+class AttentionSum(L.Layer):
+    """Weights of steps times the steps, summed."""
+
+    def call(self, inputs: Any) -> Any:
+        return tf.reduce_sum(inputs[0] * inputs[1], axis=1)
+
+
+@both("Attention", "AttentionWithContext", "attention", "AttentionSum")
+def gist_attention() -> Any:
+    x = Input((6, 4))
+    weights = L.Softmax(axis=1)(L.Dense(1)(x))
+    outputs = [attention(name="mastery")(x), Attention(6, name="gist")(x), AttentionWithContext(name="context")(x)]
+    return Model(x, [*outputs, AttentionSum()([weights, x])])
+
+
+@(as_zip if KERAS_3 else both)("Attention", "AttentionWithContext", "masks", inputs=padded_tokens(6, 9))
+def masked_gist_attention() -> Any:
+    x = Input((6,))
+    y = L.Embedding(9, 4, mask_zero=True)(x)
+    return Model(x, [Attention(6, name="gist")(y), AttentionWithContext(name="context")(y)])
+
+
+# Capsules, distances, distributions
+
+
+def squash(x: Any) -> Any:
+    square = tf.reduce_sum(tf.square(x), -1, keepdims=True)
+    return square / (1 + square) / tf.sqrt(square + 1e-7) * x
+
+
+@layer("num_capsule", "dim_capsule", "routings")
+class CapsuleLayer(L.Layer):
+    """CapsNet-Keras: capsules that agree on the next ones by dynamic routing."""
+
+    def __init__(self, num_capsule: int, dim_capsule: int, routings: int = 3, **options: Any) -> None:
+        super().__init__(**options)
+        self.num_capsule, self.dim_capsule, self.routings = num_capsule, dim_capsule, routings
+
+    def build(self, shape: Any) -> None:
+        size = (self.num_capsule, shape[1], self.dim_capsule, shape[2])
+        self.W = self.add_weight(name="W", shape=size, initializer="glorot_uniform")
+        super().build(shape)
+
+    def call(self, inputs: Any) -> Any:
+        predicted = tf.einsum("bik,jidk->bjid", inputs, tf.convert_to_tensor(self.W))
+        agreed, outputs = tf.zeros_like(predicted[..., 0]), None
+        for i in range(self.routings):
+            outputs = squash(tf.einsum("bji,bjid->bjd", tf.nn.softmax(agreed, axis=1), predicted))
+            if i < self.routings - 1:
+                agreed += tf.einsum("bjd,bjid->bji", outputs, predicted)
+        return outputs
+
+
+@layer()
+class Length(L.Layer):
+    """CapsNet-Keras: the length of each capsule."""
+
+    def call(self, x: Any) -> Any:
+        return tf.sqrt(tf.reduce_sum(tf.square(x), -1) + 1e-7)
+
+
+@layer()
+class Mask(L.Layer):
+    """CapsNet-Keras: all capsules but the true one, or the longest, are set to zero."""
+
+    def call(self, inputs: Any) -> Any:
+        if isinstance(inputs, list | tuple):
+            x, chosen = inputs
+        else:
+            x = inputs
+            chosen = tf.one_hot(tf.argmax(tf.reduce_sum(tf.square(x), -1), 1), x.shape[1])
+        return tf.reshape(x * chosen[..., None], (-1, x.shape[1] * x.shape[2]))
+
+
+@both("CapsuleLayer", "Length", "Mask")
+def capsules() -> Any:
+    x, label = Input((5, 3)), Input((4,))
+    y = CapsuleLayer(4, 2, 3)(x)
+    return Model([x, label], [Length()(y), Mask(name="given")([y, label]), Mask(name="longest")(y)])
+
+
+@layer()
+class L1Dist(L.Layer):
+    """Tutorials of siamese networks: how far two embeddings are apart."""
+
+    def call(self, one: Any, other: Any) -> Any:
+        return tf.math.abs(one - other)
+
+
+@layer()
+class GaussianLayer(L.Layer):
+    """deepar: mean and deviation of a normal distribution."""
+
+    def build(self, shape: Any) -> None:
+        for number in (1, 2):
+            setattr(self, f"kernel_{number}", self.add_weight(name=f"kernel_{number}", shape=(shape[-1], 1)))
+        for number in (1, 2):
+            setattr(self, f"bias_{number}", self.add_weight(name=f"bias_{number}", shape=(1,)))
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        spread = tf.matmul(x, tf.convert_to_tensor(self.kernel_2)) + self.bias_2
+        return [
+            tf.matmul(x, tf.convert_to_tensor(self.kernel_1)) + self.bias_1,
+            tf.math.log(1.0 + tf.exp(spread)) + 1e-6,
+        ]
+
+
+@both("L1Dist")
+def distance() -> Any:
+    x, y = Input((3,)), Input((3,))
+    shared = L.Dense(4)
+    return Model([x, y], L.Dense(1, activation="sigmoid")(L1Dist()(shared(x), shared(y))))
+
+
+@both("GaussianLayer")
+def gaussian() -> Any:
+    x = Input((4, 3))
+    return Model(x, GaussianLayer()(L.Dense(3, activation="relu")(x)))

@@ -18,8 +18,10 @@ from tests.rules.cases import (
     keras_1,
     keras_2,
     known,
+    known_attention,
     known_crf,
     known_transformers,
+    known_tutorials,
     lambdas,
     layer,
     masks,
@@ -27,7 +29,19 @@ from tests.rules.cases import (
     tf_keras,
 )
 
-MODULES = (keras_1, keras_2, tf_keras, masks, lambdas, known, known_crf, known_transformers, fields)
+MODULES = (
+    keras_1,
+    keras_2,
+    tf_keras,
+    masks,
+    lambdas,
+    known,
+    known_attention,
+    known_crf,
+    known_transformers,
+    known_tutorials,
+    fields,
+)
 CASES: list[Case] = [case for module in MODULES for case in module.CASES]
 REFUSALS: list[Refusal] = [case for module in MODULES for case in module.REFUSALS]
 BY_NAME = {rule.name: rule for rule in RULES}

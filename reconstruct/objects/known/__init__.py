@@ -7,10 +7,10 @@ give it a case in `tests/objects/known/`.
 
 from __future__ import annotations
 
-from reconstruct.objects.known import crf, efficientnet, transformers
+from reconstruct.objects.known import attention, crf, efficientnet, transformers, tutorials
 from reconstruct.objects.known.declare import Known, known
 
-KNOWN: tuple[Known, ...] = (*crf.KNOWN, *efficientnet.KNOWN, *transformers.KNOWN)
+KNOWN: tuple[Known, ...] = (*attention.KNOWN, *crf.KNOWN, *efficientnet.KNOWN, *transformers.KNOWN, *tutorials.KNOWN)
 RULES = tuple(each.rule for each in KNOWN)
 
 __all__ = ["KNOWN", "RULES", "Known", "known"]

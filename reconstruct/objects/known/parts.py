@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reconstruct.artifact import Layer, Tensor
+from reconstruct.artifact import Layer, Ref, Tensor
+from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Context
-from reconstruct.rules.expansion import stock
+from reconstruct.rules.expansion import call, stock
 
 _BASE = frozenset({"name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_shape", "autocast"})
 _ATTENTION = {"query": "query", "key": "key", "value": "value", "output": "output", "attention_output": "output"}
@@ -124,3 +125,38 @@ def masks_exist(context: Context, *makers: str) -> bool:
         or n.class_name in context.objects
         for n in context.model.walk()
     )
+
+
+def named(layer: Layer, *endings: str) -> list[Tensor] | None:
+    """The weights of these names, in this order; None if these are not all the weights there are.
+
+    The layer's own name may stand before (`attention_1_Wq`). A `.keras` has no names: there they are in the order in
+    which the layer makes them, which is that of `endings`.
+    """
+    if len(layer.weights) != len(endings):
+        return None
+    if all("vars/" in name for name in layer.weights):
+        return [layer.weights[name] for name in sorted(layer.weights, key=_by_number)]
+    found = [[t for n, t in layer.weights.items() if n == end or n.endswith(f"_{end}")] for end in endings]
+    return [f[0] for f in found] if all(len(f) == 1 for f in found) else None
+
+
+def mask_of(ref: Ref, name: str = "mask") -> Layer:
+    """A node that gives the mask of `ref` as numbers (batch, steps): a layer of our own, no operation sees masks."""
+    return call(Layer("GivenMask", name, {"name": name}, package="reconstruct>GivenMask"), ref)
+
+
+_USE_MASKS = (
+    "LSTM GRU SimpleRNN RNN Bidirectional TimeDistributed ConvLSTM2D GlobalAveragePooling1D BatchNormalization CRF "
+    "Attention AdditiveAttention MultiHeadAttention Softmax"
+).split()
+
+
+def no_mask_after(layer: Layer, context: Context) -> None:
+    """Raise `NotEquivalent` where the layer hands a mask on to one that uses it: what replaces it hands on none."""
+    if not masks_exist(context) or context.graph is None:
+        return
+    after = context.graph.layers[[n.name for n in context.graph.layers].index(layer.name) + 1 :]
+    user = next((n for n in after if n.class_name in _USE_MASKS), None)
+    if user is not None:
+        raise NotEquivalent(f"{layer.class_name} hands its mask on, perhaps to {user.class_name} {user.name!r}")
