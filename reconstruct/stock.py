@@ -137,6 +137,8 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
         return tuple(Slot(n, False) for n in ("mean", "variance", "count"))
     if class_name == "LayerScale" and "projection_dim" in config:  # applications/convnext.py
         return (Slot("gamma"),)
+    if (class_name == "Attention" and "use_scale" not in config) or "head_num" in config:
+        return None  # classes of that name from elsewhere: of gists, and MultiHeadAttention of keras-multi-head
     if class_name == "StochasticDepth" and "drop_path_rate" in config:
         return ()
     names_of = {

@@ -186,6 +186,8 @@ WITHOUT_A_FIXTURE |= {rule.name for rule in lambdas.RULES}
 
 WITHOUT_A_FIXTURE |= {"foreign_activation_apart", "fixed_dropout"}
 WITHOUT_A_FIXTURE |= {"qkeras_without_translation", "cluster_weights", "hub_layer"}  # they only refuse
+# It draws random numbers: tests/objects/test_known_random.py
+WITHOUT_A_FIXTURE |= {"sampling"}
 
 
 def test_every_rule_is_needed_by_a_genuine_file() -> None:

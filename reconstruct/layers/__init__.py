@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reconstruct.layers.crf import CRF, ChainDecoder
+from reconstruct.layers.masks import GivenMask
 from reconstruct.layers.placeholder import Placeholder
 
-__all__ = ["Placeholder"]
+__all__ = ["CRF", "ChainDecoder", "GivenMask", "Placeholder"]

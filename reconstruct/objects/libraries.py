@@ -26,6 +26,20 @@ class Library:
 
 LIBRARIES = (
     Library("efficientnet", {"efficientnet.tfkeras": "FixedDropout"}),
+    Library("tensorflow-addons", {"tensorflow_addons.layers": "CRF WeightNormalization InstanceNormalization Maxout"}),
+    Library("tf2crf", {"tf2crf": "CRF"}),
+    Library(
+        "keras-self-attention",
+        {
+            "keras_self_attention": "SeqSelfAttention SeqWeightedAttention ScaledDotProductAttention",
+        },
+    ),
+    Library("keras-multi-head", {"keras_multi_head": "MultiHead MultiHeadAttention"}),
+    Library("keras-layer-normalization", {"keras_layer_normalization": "LayerNormalization"}),
+    Library("keras-position-wise-feed-forward", {"keras_position_wise_feed_forward": "FeedForward"}),
+    Library("keras-pos-embd", {"keras_pos_embd": "PositionEmbedding TrigPosEmbedding"}),
+    Library("keras-embed-sim", {"keras_embed_sim": "EmbeddingRet EmbeddingSim"}),
+    Library("attention", {"attention": "Attention"}),
     Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
     Library(
         "tensorflow-model-optimization",

@@ -30,7 +30,7 @@ _MODELS = ("Sequential", "Functional", "Model")
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN")
 _SEQUENCES = (*_RECURRENT, "Bidirectional")
 _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
-_TAKE = (*_SEQUENCES, "GlobalAveragePooling1D", "TimeDistributed", "BatchNormalization")
+_TAKE = (*_SEQUENCES, "GlobalAveragePooling1D", "TimeDistributed", "BatchNormalization", "CRF", "ChainDecoder")
 _PASS = (
     "Activation Dropout SpatialDropout1D GaussianNoise GaussianDropout AlphaDropout BatchNormalization LeakyReLU PReLU "
     "ELU ReLU ThresholdedReLU Softmax ActivityRegularization Dense LayerNormalization GroupNormalization "

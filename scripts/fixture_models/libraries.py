@@ -34,6 +34,21 @@ LIBRARIES: dict[str, Library] = {
     "megnet-1.3.2": Library("megnet_layers", packages=("megnet==1.3.2",)),
     "qkeras-0.9.0": Library("qkeras_layers", packages=("qkeras==0.9.0", *_PRUNING, *_PARSING)),
     "qkeras-v3-1.2.1": Library("qkeras_layers", "keras", ("qkeras-v3==1.2.1", *_PRUNING, *_PARSING)),
+    "keras-contrib-2.0.8": Library("keras_contrib", base="keras 2.2.4"),
+    "tensorflow-addons-0.23": Library("addons", packages=("tensorflow-addons==0.23.0", "tf2crf==0.1.33")),
+    "attention-layers": Library(
+        "cyberzhg",
+        packages=(
+            "keras-self-attention==0.51.0",
+            "keras-multi-head==0.29.0",
+            "keras-pos-embd==0.13.0",
+            "keras-layer-normalization==0.16.0",
+            "keras-position-wise-feed-forward==0.8.0",
+            "attention==5.0.0",
+        ),
+    ),
+    "tutorials-tf_keras-2.21": Library("tutorials"),
+    "tutorials-keras-3.15": Library("tutorials", base="keras"),
 }
 
 

@@ -7,16 +7,32 @@ give it a case in `tests/objects/known/`.
 
 from __future__ import annotations
 
-from reconstruct.objects.known import efficientnet, garnet, hub, loss_layers, megnet, model_optimization, qkeras
+from reconstruct.objects.known import (
+    attention,
+    crf,
+    efficientnet,
+    garnet,
+    hub,
+    loss_layers,
+    megnet,
+    model_optimization,
+    qkeras,
+    transformers,
+    tutorials,
+)
 from reconstruct.objects.known.declare import Known, known
 
 KNOWN: tuple[Known, ...] = (
-    *efficientnet.KNOWN,
     *model_optimization.KNOWN,  # before those that its wrappers wrap
+    *efficientnet.KNOWN,
     *qkeras.KNOWN,
     *hub.KNOWN,
     *megnet.KNOWN,
     *garnet.KNOWN,
+    *attention.KNOWN,
+    *crf.KNOWN,
+    *transformers.KNOWN,
+    *tutorials.KNOWN,
     *loss_layers.KNOWN,
 )
 RULES = tuple(each.rule for each in KNOWN)

@@ -1,0 +1,181 @@
+"""Small layers that people copy from tutorials: capsules, variational autoencoders, distances, distributions.
+
+None is certain: most have no config that could tell them from another class of that name. Names, the number of
+inputs and the shapes of weights must fit.
+"""
+
+from __future__ import annotations
+
+from reconstruct.artifact import Call, Finding, Layer, Ref
+from reconstruct.objects.known.declare import known
+from reconstruct.objects.known.parts import dense, fit, named, own_fields
+from reconstruct.rules.engine import Noted
+from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
+
+_CAPSNET = "CapsNet-Keras, capsulelayers.py (XifengGuo)"
+_EPSILON = 1e-7
+# As for a Lambda layer that draws numbers (objects/lambda_functions.py)
+_NOISE = {
+    "module": "keras.layers",
+    "class_name": "GaussianNoise",
+    "config": {"name": "noise", "stddev": 1.0},
+    "registered_name": None,
+}
+
+
+def _count(layer: Layer) -> int:
+    """How many tensors the layer is called on; 1 in a sequential model."""
+    if not layer.calls:
+        return 1
+    args = layer.calls[0].args
+    return len(args[0]) if args and isinstance(args[0], list | tuple) else len(args)
+
+
+def _bare(layer: Layer, inputs: int) -> bool:
+    """Whether the layer has neither weights nor config of its own, and takes so many tensors, as one list."""
+    given = layer.calls[0].args if layer.calls else ()
+    listed = len(given) == 1 and isinstance(given[0], list | tuple)
+    return not layer.weights and not own_fields(layer) and _count(layer) == inputs and (inputs == 1 or listed)
+
+
+@known("Length", source=_CAPSNET, certain=False)
+def capsule_length(layer: Layer) -> Layer:
+    """The length of each vector, with `K.epsilon()` under the root as in the later versions; in Keras operations."""
+    if not _bare(layer, 1):
+        return layer
+    return subgraph(layer, *_length(INPUT, "length"))
+
+
+def _length(of: Ref, name: str) -> tuple[Layer, ...]:
+    return (
+        op(f"{name}_square", "square", of),
+        op(f"{name}_sum", "sum", Ref(f"{name}_square"), axis=-1),
+        op(f"{name}_above_zero", "add", Ref(f"{name}_sum"), _EPSILON),
+        op(name, "sqrt", Ref(f"{name}_above_zero")),
+    )
+
+
+@known("Mask", source=_CAPSNET, certain=False)
+def capsule_mask(layer: Layer) -> Layer:
+    """All capsules but the longest, or but the one given, set to zero and put in a row; in Keras operations."""
+    both = _bare(layer, 2)
+    if not both and not _bare(layer, 1):
+        return layer
+    of, chosen = (Ref("input_0"), Ref("input_1")) if both else (INPUT, Ref("is_longest"))
+    nodes = () if both else (
+        *_length(INPUT, "length"),
+        op("longest", "max", Ref("length"), axis=1, keepdims=True),
+        op("equal", "equal", Ref("length"), Ref("longest")),
+        op("is_longest", "cast", Ref("equal"), "float32"),
+    )  # fmt: skip
+    return subgraph(
+        layer,
+        *nodes,
+        op("column", "expand_dims", chosen, -1),
+        op("kept", "multiply", of, Ref("column")),
+        call(stock("Flatten", "row"), Ref("kept")),
+        inputs=2 if both else 1,
+    )
+
+
+@known("CapsuleLayer", source=_CAPSNET, certain=False)
+def capsule_layer(layer: Layer) -> Layer:
+    """Capsules with dynamic routing: EinsumDense predicts each capsule from each before, in Keras operations."""
+    config = layer.config
+    times = config.get("routings", config.get("num_routing"))
+    weights = list(layer.weights.values())
+    count, size = config.get("num_capsule"), config.get("dim_capsule", config.get("dim_vector"))
+    if not isinstance(times, int) or times < 1 or not fit(weights, (count, None, size, None)) or count is None:
+        return layer
+    inputs = weights[0].shape[1]
+    predict = stock(
+        "EinsumDense",
+        "predicted",
+        {"equation": "bik,jidk->bjid", "output_shape": [count, inputs, size]},
+        kernel=weights[0],
+    )
+    nodes = [
+        call(predict, INPUT),
+        op("first", "take", Ref("predicted"), 0, axis=-1),
+        op("agreed_0", "zeros_like", Ref("first")),
+    ]
+    for i in range(times):
+        nodes += [
+            op(f"coupling_{i}", "softmax", Ref(f"agreed_{i}"), axis=1),
+            op(f"sum_{i}", "einsum", "bji,bjid->bjd", Ref(f"coupling_{i}"), Ref("predicted")),
+            *_squashed(f"sum_{i}", f"output_{i}"),
+        ]
+        if i < times - 1:
+            nodes += [
+                op(f"fits_{i}", "einsum", "bjd,bjid->bji", Ref(f"output_{i}"), Ref("predicted")),
+                op(f"agreed_{i + 1}", "add", Ref(f"agreed_{i}"), Ref(f"fits_{i}")),
+            ]
+    return subgraph(layer, *nodes)
+
+
+def _squashed(of: str, name: str) -> tuple[Layer, ...]:
+    """The vectors with the length n made n² / (1 + n²)."""
+    return (
+        op(f"{name}_squares", "square", Ref(of)),
+        op(f"{name}_norm", "sum", Ref(f"{name}_squares"), axis=-1, keepdims=True),
+        op(f"{name}_more", "add", Ref(f"{name}_norm"), 1.0),
+        op(f"{name}_share", "divide", Ref(f"{name}_norm"), Ref(f"{name}_more")),
+        op(f"{name}_positive", "add", Ref(f"{name}_norm"), _EPSILON),
+        op(f"{name}_root", "sqrt", Ref(f"{name}_positive")),
+        op(f"{name}_scale", "divide", Ref(f"{name}_share"), Ref(f"{name}_root")),
+        op(name, "multiply", Ref(of), Ref(f"{name}_scale")),
+    )
+
+
+@known("Sampling", source='Keras example "Variational AutoEncoder" (keras.io/examples/generative/vae)', certain=False)
+def sampling(layer: Layer) -> Layer | Noted:
+    """Mean plus noise times exp(log variance / 2): GaussianNoise of Keras, switched on, draws the noise."""
+    if not _bare(layer, 2):
+        return layer
+    made = subgraph(
+        layer,
+        op("half", "multiply", Ref("input_1"), 0.5),
+        op("deviation", "exp", Ref("half")),
+        op("zero", "zeros_like", Ref("input_0")),
+        call(stock("Lambda", "noise", {"function": _NOISE, "arguments": {"training": True}}), Ref("zero")),
+        op("spread", "multiply", Ref("deviation"), Ref("noise")),
+        op("sum", "add", Ref("input_0"), Ref("spread")),
+        inputs=2,
+    )
+    message = f"{layer.name!r} draws random numbers in every call, so outputs can only be compared statistically"
+    return Noted(made, (Finding("random_outputs", "warning", layer.path, message),))
+
+
+@known("L1Dist", "L1Distance", source="tutorials of siamese networks", certain=False)
+def l1_distance(layer: Layer) -> Layer:
+    """The absolute difference of two tensors, as in tutorials of siamese networks; in Keras operations."""
+    pairs = [[*call.args, *call.kwargs.values()] for call in layer.calls]  # called on two arguments, not on a list
+    two = bool(pairs) and all(len(p) == 2 and all(isinstance(r, Ref) for r in p) for p in pairs)
+    if layer.weights or own_fields(layer) or not (two or _bare(layer, 2)):
+        return layer
+    made = subgraph(
+        layer,
+        op("difference", "subtract", Ref("input_0"), Ref("input_1")),
+        op("distance", "abs", Ref("difference")),
+        inputs=2,
+    )
+    return made.replace(calls=tuple(Call((pair,)) for pair in pairs)) if two else made
+
+
+@known("GaussianLayer", source="deepar of arrigonialberto86, model/layers.py", certain=False)
+def gaussian_layer(layer: Layer) -> Layer:
+    """The mean and the deviation of a normal distribution, each a Dense of the input: the second through softplus,
+    and 1e-6 more; in Keras Dense and operations."""
+    found = named(layer, "kernel_1", "kernel_2", "bias_1", "bias_2")
+    if found is None or not fit(found, (None, None), found[0].shape, (found[0].shape[1],), (found[0].shape[1],)):
+        return layer
+    return subgraph(
+        layer,
+        call(dense("mean", [found[0], found[2]]), INPUT),
+        call(dense("spread", [found[1], found[3]], activation="softplus"), INPUT),
+        op("deviation", "add", Ref("spread"), 1e-6),
+        outputs=[Ref("mean"), Ref("deviation")],
+    )
+
+
+KNOWN = (capsule_length, capsule_mask, capsule_layer, sampling, l1_distance, gaussian_layer)
