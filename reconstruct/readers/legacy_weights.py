@@ -7,12 +7,13 @@ every variable of a group once, they decide, and a disagreement with the order i
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconstruct.artifact import Finding, Layer, Tensor, Writer
-from reconstruct.stock import slots
+from reconstruct.stock import WRAPPERS, slots
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _attach_group(layer: Layer, tensors: list[Tensor], writer: Writer, findings:
     expected = _expected(layer, tensors, writer)
     if expected is None:
         trained, other = variables(layer, (), 3)
-        if trained is not None and other is not None:
+        if trained is not None and other is not None and not any(_may_hold_more(n) for n in layer.walk()):
             findings.append(
                 Finding(
                     "unexpected_weights",
@@ -175,8 +176,25 @@ def _by_name(expected: Sequence[Variable], tensors: Sequence[Tensor]) -> dict[Va
     return found
 
 
+def _may_hold_more(layer: Layer) -> bool:
+    """Whether the layer wraps others and may have variables of its own."""
+    foreign = layer.package is not None and not layer.package.startswith(("keras", "tf_keras"))
+    own = foreign or layer.class_name not in WRAPPERS or layer.class_name == "SpectralNormalization"
+    return bool(layer.children) and own
+
+
 def _attach_unknown(layer: Layer, tensors: list[Tensor]) -> Layer:
-    """The tensors of a layer whose variables are not known, under their own names."""
+    """The tensors of a layer whose variables are not known, under their own names.
+
+    In a model the names say which of its layers each belongs to; a TimeDistributed has no variables of its own.
+    """
+    if layer.class_name == "TimeDistributed" and "layer" in layer.children:
+        named = [_without_prefix(t, layer.name) for t in tensors]
+        return layer.replace(children={**layer.children, "layer": _attach_part(layer.children["layer"], named)})
+    if layer.graph is not None:
+        owners = _owners(layer, tensors)
+        if owners is not None:
+            return layer.map_parts(lambda key, part: _attach_part(part, owners.get(key, [])))
     weights: dict[str, Tensor] = {}
     prefix = layer.name + "/"
     for tensor in tensors:
@@ -186,6 +204,46 @@ def _attach_unknown(layer: Layer, tensors: list[Tensor]) -> Layer:
             name += "_"
         weights[name] = tensor
     return layer.replace(weights=weights)
+
+
+def _attach_part(layer: Layer, tensors: list[Tensor]) -> Layer:
+    """The tensors of a part of a group: by name where its variables are known and the names fit."""
+    if not tensors:
+        return layer
+    trained, other = variables(layer, (), 3)
+    expected = None if trained is None or other is None else [*trained, *other]
+    if expected is not None and len(expected) == len(tensors) and not _may_hold_more(layer):
+        named = _by_name(expected, tensors) or dict(zip(expected, tensors, strict=True))
+        filled: dict[tuple[str, ...], dict[str, Tensor]] = {}
+        for variable in expected:
+            filled.setdefault(variable.owner, {})[variable.name] = named[variable]
+        return _with_tensors(layer, (), filled)
+    return _attach_unknown(layer, tensors)
+
+
+def _owners(model: Layer, tensors: Sequence[Tensor]) -> dict[str, list[Tensor]] | None:
+    """The tensors of each layer of a model, by the first layer that each name names; None where one names none.
+
+    A layer of a model within the model may stand there without the model's name, so all depths are searched.
+    """
+    places: dict[str, str] = {}
+    for key, part in model.parts():
+        for below in part.walk():
+            if places.setdefault(below.name, key) != key:
+                return None  # two layers of that name
+    found: dict[str, list[Tensor]] = {}
+    for tensor in tensors:
+        *parts, variable = tensor.name.split("/")
+        at = next((i for i, name in enumerate(parts) if name in places and (i or name != model.name)), None)
+        if at is None:
+            return None
+        from_there = dataclasses.replace(tensor, name="/".join([*parts[at:], variable]))
+        found.setdefault(places[parts[at]], []).append(from_there)
+    return found
+
+
+def _without_prefix(tensor: Tensor, name: str) -> Tensor:
+    return dataclasses.replace(tensor, name=tensor.name.removeprefix(name + "/"))
 
 
 def _with_tensors(layer: Layer, path: tuple[str, ...], filled: Mapping[tuple[str, ...], dict[str, Tensor]]) -> Layer:
