@@ -32,7 +32,7 @@ class Known:
 
 def known(
     *names: str, source: str, library: str | None = None, certain: bool = True
-) -> Callable[[Callable[..., Layer]], Known]:
+) -> Callable[[Callable[..., Layer | Noted]], Known]:
     """Declare what the classes called `names` are in stock Keras 3.
 
     The function takes the layer, and the `Context` if it has a second parameter, and returns what replaces it
@@ -49,7 +49,7 @@ def known(
     "Dropout whose noise_shape may be partly open, as Keras 3's may."
     """
 
-    def declare(function: Callable[..., Layer]) -> Known:
+    def declare(function: Callable[..., Layer | Noted]) -> Known:
         made = rule(layers=names)(function)
         translate = made.function
 
