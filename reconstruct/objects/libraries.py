@@ -26,7 +26,28 @@ class Library:
 
 LIBRARIES = (
     Library("efficientnet", {"efficientnet.tfkeras": "FixedDropout"}),
+    Library(
+        "kapre",
+        {
+            "kapre.time_frequency": "STFT InverseSTFT Magnitude Phase MagnitudeToDecibel ApplyFilterbank Delta "
+            "ConcatenateFrequencyMap",
+            "kapre.time_frequency_tflite": "STFTTflite MagnitudeTflite PhaseTflite",
+            "kapre.signal": "Frame Energy MuLawEncoding MuLawDecoding LogmelToMFCC",
+            "kapre.augmentation": "ChannelSwap SpecAugment",
+        },
+    ),
     Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
+    Library(
+        "tensorflow-addons",
+        {
+            "tensorflow_addons.layers": "InstanceNormalization GroupNormalization FilterResponseNormalization "
+            "WeightNormalization SpectralNormalization TLU GELU Maxout StochasticDepth PolynomialCrossing NoisyDense "
+            "Snake Sparsemax NetVLAD PoincareNormalize CorrelationCost EmbeddingBag SpatialPyramidPooling2D "
+            "MaxUnpooling2D MaxUnpooling2DV2 AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+            "AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
+            "tensorflow_addons.rnn": "ESNCell LayerNormLSTMCell LayerNormSimpleRNNCell NASCell PeepholeLSTMCell",
+        },
+    ),
 )
 
 

@@ -25,7 +25,25 @@ class Library:
     packages: tuple[str, ...] = ()
 
 
-LIBRARIES: dict[str, Library] = {}
+LIBRARIES: dict[str, Library] = {
+    "efficientnet-1.1.1": Library("efficientnet", packages=("efficientnet==1.1.1", "keras-applications==1.0.8")),
+    "kapre-0.3.7": Library(
+        "kapre_layers",
+        packages=(
+            "kapre==0.3.7",
+            "librosa==0.10.2",
+            "lazy-loader==0.4",
+            "joblib==1.4.2",
+            "cloudpickle==3.1.1",
+            "decorator==5.1.1",
+            "pooch==1.8.2",
+            "msgpack==1.1.0",
+        ),
+    ),
+    "keras-contrib-2.0.8": Library("keras_contrib", base="keras 2.2.4"),
+    "keras-tcn-3.5.4": Library("keras_tcn", packages=("keras-tcn==3.5.4",)),
+    "tensorflow-addons-0.23": Library("addons", packages=("tensorflow-addons==0.23.0", "typeguard==2.13.3")),
+}
 
 
 def activate(version: str) -> Any:

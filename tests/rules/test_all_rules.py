@@ -18,6 +18,9 @@ from tests.rules.cases import (
     keras_1,
     keras_2,
     known,
+    known_addons,
+    known_kapre,
+    known_tcn,
     lambdas,
     layer,
     masks,
@@ -25,7 +28,7 @@ from tests.rules.cases import (
     tf_keras,
 )
 
-MODULES = (keras_1, keras_2, tf_keras, masks, lambdas, known, fields)
+MODULES = (keras_1, keras_2, tf_keras, masks, lambdas, known, known_addons, known_kapre, known_tcn, fields)
 CASES: list[Case] = [case for module in MODULES for case in module.CASES]
 REFUSALS: list[Refusal] = [case for module in MODULES for case in module.REFUSALS]
 BY_NAME = {rule.name: rule for rule in RULES}

@@ -7,10 +7,17 @@ give it a case in `tests/objects/known/`.
 
 from __future__ import annotations
 
-from reconstruct.objects.known import efficientnet
+from reconstruct.objects.known import activations, addons, efficientnet, kapre, normalizations, tcn
 from reconstruct.objects.known.declare import Known, known
 
-KNOWN: tuple[Known, ...] = (*efficientnet.KNOWN,)
+KNOWN: tuple[Known, ...] = (
+    *activations.KNOWN,
+    *addons.KNOWN,
+    *efficientnet.KNOWN,
+    *kapre.KNOWN,
+    *normalizations.KNOWN,
+    *tcn.KNOWN,
+)
 RULES = tuple(each.rule for each in KNOWN)
 
 __all__ = ["KNOWN", "RULES", "Known", "known"]
