@@ -174,7 +174,7 @@ def _by_block(layer: Layer) -> dict[int, _Weights]:
         match = _BLOCK.search(name)
         number, rest = (int(match[1] or 0), match[2]) if match else (-1, name)
         *above, variable = rest.split("/")
-        above = [part for part in above if part not in ("vars", "layers", "residual_layers")]
+        above = [part for part in above if part not in ("vars", "layers") and not part.endswith("_layers")]
         if match is None or not above or above[0] in ("matching_conv1D", "shape_match_conv"):
             part, kind = "match", "conv"
         else:
