@@ -26,7 +26,6 @@ class Library:
 
 LIBRARIES = (
     Library("efficientnet", {"efficientnet.tfkeras": "FixedDropout"}),
-    Library("tensorflow-addons", {"tensorflow_addons.layers": "CRF WeightNormalization InstanceNormalization Maxout"}),
     Library("tf2crf", {"tf2crf": "CRF"}),
     Library(
         "keras-self-attention",
@@ -40,7 +39,6 @@ LIBRARIES = (
     Library("keras-pos-embd", {"keras_pos_embd": "PositionEmbedding TrigPosEmbedding"}),
     Library("keras-embed-sim", {"keras_embed_sim": "EmbeddingRet EmbeddingSim"}),
     Library("attention", {"attention": "Attention"}),
-    Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
     Library(
         "tensorflow-model-optimization",
         {
@@ -103,6 +101,28 @@ LIBRARIES = (
             "QSoftmax QUnaryFunctionLUT QMultiHeadAttention QLinformerAttention QAveragePooling1D QAveragePooling2D "
             "QMaxPooling1D QMaxPooling2D QGlobalAveragePooling1D QGlobalAveragePooling2D QGRU QSimpleRNN QDenseT "
             "QEinsumDenseT QConvT1D QConvT2D"
+        },
+    ),
+    Library(
+        "kapre",
+        {
+            "kapre.time_frequency": "STFT InverseSTFT Magnitude Phase MagnitudeToDecibel ApplyFilterbank Delta "
+            "ConcatenateFrequencyMap",
+            "kapre.time_frequency_tflite": "STFTTflite MagnitudeTflite PhaseTflite",
+            "kapre.signal": "Frame Energy MuLawEncoding MuLawDecoding LogmelToMFCC",
+            "kapre.augmentation": "ChannelSwap SpecAugment",
+        },
+    ),
+    Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
+    Library(
+        "tensorflow-addons",
+        {
+            "tensorflow_addons.layers": "CRF InstanceNormalization GroupNormalization FilterResponseNormalization "
+            "WeightNormalization SpectralNormalization TLU GELU Maxout StochasticDepth PolynomialCrossing NoisyDense "
+            "Snake Sparsemax NetVLAD PoincareNormalize CorrelationCost EmbeddingBag SpatialPyramidPooling2D "
+            "MaxUnpooling2D MaxUnpooling2DV2 AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+            "AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
+            "tensorflow_addons.rnn": "ESNCell LayerNormLSTMCell LayerNormSimpleRNNCell NASCell PeepholeLSTMCell",
         },
     ),
 )

@@ -58,10 +58,12 @@ def _missing_weights(artifact: Artifact) -> list[Finding]:
     """
     if artifact.model is None:
         return []
+    held = {id(child) for n in artifact.model.walk() if n.weights for child in n.children.values()}
     wanted = [
         layer
         for layer in artifact.model.walk()
-        if not (layer.children or layer.is_model or layer.class_name == "Normalization")
+        if id(layer) not in held  # its wrapper holds what it has
+        and not (layer.children or layer.is_model or layer.class_name == "Normalization")
         and slots(layer.class_name, layer.config, artifact.dialect.major)
     ]
     empty = [layer for layer in wanted if not layer.weights]

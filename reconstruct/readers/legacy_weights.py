@@ -7,12 +7,13 @@ every variable of a group once, they decide, and a disagreement with the order i
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconstruct.artifact import Finding, Layer, Tensor, Writer
-from reconstruct.stock import LAYERS, slots
+from reconstruct.stock import WRAPPERS, slots
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _attach_group(layer: Layer, tensors: list[Tensor], writer: Writer, findings:
     expected = _expected(layer, tensors, writer)
     if expected is None:
         trained, other = variables(layer, (), 3)
-        if trained is not None and other is not None and not _holds_foreign_wrapper(layer):
+        if trained is not None and other is not None and not any(_may_hold_more(n) for n in layer.walk()):
             findings.append(
                 Finding(
                     "unexpected_weights",
@@ -175,9 +176,11 @@ def _by_name(expected: Sequence[Variable], tensors: Sequence[Tensor]) -> dict[Va
     return found
 
 
-def _holds_foreign_wrapper(layer: Layer) -> bool:
-    """Whether a class that Keras does not have wraps layers here: it may have variables of its own."""
-    return any(node.children and not node.is_model and node.class_name not in LAYERS for node in layer.walk())
+def _may_hold_more(layer: Layer) -> bool:
+    """Whether the layer wraps others and may have variables of its own."""
+    foreign = layer.package is not None and not layer.package.startswith(("keras", "tf_keras"))
+    own = foreign or layer.class_name not in WRAPPERS or layer.class_name == "SpectralNormalization"
+    return bool(layer.children) and own
 
 
 def _attach_by_layer(layer: Layer, tensors: Sequence[Tensor]) -> Layer:
@@ -197,13 +200,14 @@ def _attach_by_layer(layer: Layer, tensors: Sequence[Tensor]) -> Layer:
     collect(layer, ())
     shares: dict[tuple[str, ...], dict[str, Tensor]] = {path: {} for path in leaves}
     rest: list[Tensor] = []
-    foreign = not layer.is_model and layer.class_name not in LAYERS
+    foreign = _may_hold_more(layer)
     for tensor in tensors:
         name = "/" + _SUFFIX.sub("", tensor.name)
         places = {path: name.rfind(f"/{leaf.name}/") for path, leaf in leaves.items()}
         path = next(iter(leaves)) if len(leaves) == 1 else max(places, key=lambda p: places[p], default=None)
         of_wrapper = foreign and name.startswith(f"/{layer.name}/")
-        if path is None or (places[path] < 0 and (len(leaves) > 1 or of_wrapper)):
+        ambiguous = path is not None and places[path] >= 0 and list(places.values()).count(places[path]) > 1
+        if path is None or ambiguous or (places[path] < 0 and (len(leaves) > 1 or of_wrapper)):
             rest.append(tensor)
             continue
         leaf, at = leaves[path], places[path]
@@ -216,7 +220,13 @@ def _attach_by_layer(layer: Layer, tensors: Sequence[Tensor]) -> Layer:
         else:
             shares[path][name] = tensor
     layer = _with_tensors(layer, (), shares)
-    return _attach_unknown(layer, rest) if rest else layer
+    if not rest:
+        return layer
+    inner = layer.children.get("layer")
+    if inner is not None and inner.children and not foreign:  # a TimeDistributed has no variables of its own
+        named = [dataclasses.replace(t, name=t.name.removeprefix(f"{layer.name}/")) for t in rest]
+        return layer.replace(children={**layer.children, "layer": _attach_unknown(inner, named)})
+    return _attach_unknown(layer, rest)
 
 
 def _attach_unknown(layer: Layer, tensors: list[Tensor]) -> Layer:

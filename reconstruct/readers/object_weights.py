@@ -16,7 +16,7 @@ import h5py
 from reconstruct.artifact import Finding, Layer, Tensor
 from reconstruct.naming import snake_case
 from reconstruct.readers.parse import subclassed
-from reconstruct.stock import slots
+from reconstruct.stock import WRAPPERS, slots
 
 if TYPE_CHECKING:
     from reconstruct.readers.h5 import H5Source
@@ -93,6 +93,9 @@ def _attach(layer: Layer, tree: Tree, findings: list[Finding]) -> Layer:
         container = next((tree[c] for c in _CONTAINERS if tree.get(c)), {})
         places = _places(layer, container) if isinstance(container, dict) else {}
         return layer.map_parts(lambda key, part: _attach(part, places[key], findings) if key in places else part)
+    if layer.children and _has_own(layer, tree):  # what they are, only its code knows
+        found = sorted(_paths(tree), key=lambda item: _order(item[0]))
+        return layer.replace(weights={"/".join(path): tensor for path, tensor in found})
     if layer.children:
         cells = tree.get("cells")
         places = _places(layer, cells) if isinstance(cells, dict) else {}
@@ -103,6 +106,14 @@ def _attach(layer: Layer, tree: Tree, findings: list[Finding]) -> Layer:
             layer = layer.replace(weights={"/".join(("vars", *path)): tensor for path, tensor in ordered})
         return layer.map_parts(lambda key, part: _attach(part, places[key], findings) if key in places else part)
     return layer.replace(weights=_own_weights(layer, tree, findings))
+
+
+def _has_own(layer: Layer, tree: Tree) -> bool:
+    """Whether a wrapper that Keras does not have holds tensors beside those of the layers in it."""
+    foreign = layer.package is not None and not layer.package.startswith(("keras", "tf_keras"))
+    if layer.class_name in WRAPPERS and not foreign:
+        return False
+    return any(True for key, node in tree.items() if key not in layer.children for _ in _paths({key: node}))
 
 
 def _places(model: Layer, container: Tree) -> dict[str, Tree]:

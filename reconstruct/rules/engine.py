@@ -68,10 +68,10 @@ def _may_mask(layer: Layer) -> bool:
         return bool(layer.config.get("mask_zero"))
     if layer.class_name == "Masking":
         return True
-    if layer.is_model:  # its layers do, or do not
+    if layer.is_model:  # tf_keras gives its own models a registered name; the layers in it are asked each
         return False
     return layer.package is not None and not layer.package.startswith(
-        ("keras", "tf_keras", "tensorflow", "builtins", "reconstruct", "qkeras")
+        ("keras", "tf_keras", "tensorflow", "builtins", "reconstruct", "Addons", "Kapre", "qkeras")
     )
 
 

@@ -25,6 +25,7 @@ class Library:
     packages: tuple[str, ...] = ()
 
 
+_ADDONS = ("tensorflow-addons==0.23.0", "typeguard==2.13.3", "tf2crf==0.1.33")
 _PRUNING = ("tensorflow-model-optimization==0.8.1", "dm-tree==0.1.9")
 _PARSING = ("pyparsing==3.1.4", "networkx==3.4.2", "tqdm==4.67.1")
 LIBRARIES: dict[str, Library] = {
@@ -34,8 +35,6 @@ LIBRARIES: dict[str, Library] = {
     "megnet-1.3.2": Library("megnet_layers", packages=("megnet==1.3.2",)),
     "qkeras-0.9.0": Library("qkeras_layers", packages=("qkeras==0.9.0", *_PRUNING, *_PARSING)),
     "qkeras-v3-1.2.1": Library("qkeras_layers", "keras", ("qkeras-v3==1.2.1", *_PRUNING, *_PARSING)),
-    "keras-contrib-2.0.8": Library("keras_contrib", base="keras 2.2.4"),
-    "tensorflow-addons-0.23": Library("addons", packages=("tensorflow-addons==0.23.0", "tf2crf==0.1.33")),
     "attention-layers": Library(
         "cyberzhg",
         packages=(
@@ -49,6 +48,23 @@ LIBRARIES: dict[str, Library] = {
     ),
     "tutorials-tf_keras-2.21": Library("tutorials"),
     "tutorials-keras-3.15": Library("tutorials", base="keras"),
+    "efficientnet-1.1.1": Library("efficientnet", packages=("efficientnet==1.1.1", "keras-applications==1.0.8")),
+    "kapre-0.3.7": Library(
+        "kapre_layers",
+        packages=(
+            "kapre==0.3.7",
+            "librosa==0.10.2",
+            "lazy-loader==0.4",
+            "joblib==1.4.2",
+            "cloudpickle==3.1.1",
+            "decorator==5.1.1",
+            "pooch==1.8.2",
+            "msgpack==1.1.0",
+        ),
+    ),
+    "keras-contrib-2.0.8": Library("keras_contrib", base="keras 2.2.4"),
+    "keras-tcn-3.5.4": Library("keras_tcn", packages=("keras-tcn==3.5.4",)),
+    "tensorflow-addons-0.23": Library("addons", packages=_ADDONS),
 }
 
 

@@ -174,3 +174,38 @@ def test_nothing_is_read() -> None:
     filled, _ = legacy_weights.attach(model, {"d": lazy}, KERAS_2)
     assert filled.graph is not None
     assert list(filled.graph["d"].weights.values()) == lazy
+
+
+def test_a_nested_model_with_an_unknown_layer_goes_by_names() -> None:
+    inner = functional(layer("Own", "own"), layer("Dense", "d"), layer("BatchNormalization", "bn"), name="inner")
+    names = ["inner/own/a:0", "d/kernel:0", "d/bias:0", "bn/gamma:0", "bn/beta:0", "own/b:0"]
+    names += ["bn/moving_variance:0", "bn/moving_mean:0"]
+    found, findings = attach(sequential(inner), {"inner": names})
+    assert {name: set(pairs) for name, pairs in found.items()} == {
+        "own": {"a<-inner/own/a:0", "b<-own/b:0"},
+        "d": {"kernel<-d/kernel:0", "bias<-d/bias:0"},
+        "bn": {f"{v}<-bn/{v}:0" for v in ("gamma", "beta", "moving_mean", "moving_variance")},
+    }
+    assert findings == []
+
+
+def test_names_that_two_layers_of_a_nested_model_have_decide_nothing() -> None:
+    below = functional(layer("Dense", "d"), name="below")
+    inner = functional(layer("Own", "own"), layer("Dense", "d"), below, name="inner")
+    found, _ = attach(sequential(inner), {"inner": ["own/a:0", "d/kernel:0", "d/bias:0", "d/kernel:0", "d/bias:0"]})
+    assert set(found) == {"own", "inner"}  # whose kernel it is, nothing says
+
+
+def test_an_unknown_layer_in_time_distributed_has_its_tensors() -> None:
+    wrapper = layer("TimeDistributed", "td").replace(children={"layer": layer("Own", "own")})
+    found, findings = attach(sequential(wrapper), {"td": ["td/part/a:0", "td/b:0"]})
+    assert found == {"own": ["part/a<-td/part/a:0", "b<-td/b:0"]}
+    assert findings == []
+
+
+def test_a_wrapper_that_keras_does_not_have_holds_what_it_wraps() -> None:
+    inner = layer("Dense", "d", use_bias=False)
+    wrapper = layer("Own", "w").replace(children={"layer": inner})
+    found, findings = attach(sequential(wrapper), {"w": ["w/u:0", "w/kernel:0"]})
+    assert found == {"w": ["u<-w/u:0", "kernel<-w/kernel:0"]}
+    assert findings == []

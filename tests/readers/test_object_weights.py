@@ -142,3 +142,19 @@ def test_states_of_random_generators_are_no_weights(tmp_path: Path) -> None:
     where = tree(tmp_path, "layers/dropout/seed_generator/vars/0", "layers/dense/vars/0")
     found, findings = attach(sequential(layer("Dropout", "r"), layer("Dense", "d", use_bias=False)), where)
     assert (list(found), findings) == (["d"], [])
+
+
+def test_a_wrapper_that_keras_does_not_have_holds_all_where_it_has_variables_of_its_own(tmp_path: Path) -> None:
+    model = sequential(layer("Own", "w").replace(children={"layer": layer("Dense", "d")}))
+    inside = [f"layers/own/layer/vars/{i}" for i in (0, 1)]
+    found, findings = attach(model, tree(tmp_path, *inside, "layers/own/vars/0"))
+    assert found == {
+        "w": [
+            "vars/0<-layers/own/vars/0",
+            "layer/vars/0<-layers/own/layer/vars/0",
+            "layer/vars/1<-layers/own/layer/vars/1",
+        ]
+    }
+    assert findings == []
+    found, _ = attach(model, tree(tmp_path, *inside))
+    assert found == {"d": [f"{v}<-layers/own/layer/vars/{i}" for i, v in enumerate(("kernel", "bias"))]}

@@ -8,15 +8,20 @@ give it a case in `tests/objects/known/`.
 from __future__ import annotations
 
 from reconstruct.objects.known import (
+    activations,
+    addons,
     attention,
     crf,
     efficientnet,
     garnet,
     hub,
+    kapre,
     loss_layers,
     megnet,
     model_optimization,
+    normalizations,
     qkeras,
+    tcn,
     transformers,
     tutorials,
 )
@@ -24,7 +29,12 @@ from reconstruct.objects.known.declare import Known, known
 
 KNOWN: tuple[Known, ...] = (
     *model_optimization.KNOWN,  # before those that its wrappers wrap
+    *activations.KNOWN,
+    *addons.KNOWN,
     *efficientnet.KNOWN,
+    *kapre.KNOWN,
+    *normalizations.KNOWN,
+    *tcn.KNOWN,
     *qkeras.KNOWN,
     *hub.KNOWN,
     *megnet.KNOWN,

@@ -11,6 +11,7 @@ from reconstruct.artifact import Layer, Tensor, combine
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
 from reconstruct.objects.known.quantizers import Number
+from reconstruct.objects.known.variables import handed_down
 from reconstruct.rules.expansion import INPUT, chain, stock
 from reconstruct.rules.tf_expression import rewrite
 
@@ -28,6 +29,7 @@ def prune_low_magnitude(layer: Layer) -> Layer:
     """
     if "pruning_schedule" not in layer.config or "layer" not in layer.children:
         return layer
+    layer = handed_down(layer)
     inner, *rest = _inner(layer)
     weights = dict(inner.weights)
     masks = _masks(layer.weights)
@@ -81,6 +83,7 @@ def quantize_wrapper(layer: Layer) -> Layer:
     training, and operations that round its activations."""
     if "quantize_config" not in layer.config or "layer" not in layer.children:
         return layer
+    layer = handed_down(layer)
     scheme = str((layer.config["quantize_config"] or {}).get("class_name", "")).split(">")[-1]
     if scheme not in _SCHEMES:
         raise NotEquivalent(f"{layer.name} is quantized by {scheme or 'nothing'}, which is not known", hint=_STRIP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reconstruct.artifact import Layer, Tensor
+from reconstruct.stock import slots
 
 
 def named(layer: Layer, own: Sequence[str], parts: Mapping[str, Sequence[str]] | None = None) -> dict[str, Tensor]:
@@ -23,3 +24,18 @@ def named(layer: Layer, own: Sequence[str], parts: Mapping[str, Sequence[str]] |
             last = names[int(last)] if int(last) < len(names) else key
         found.setdefault(last.split(":")[0], tensor)
     return found
+
+
+def handed_down(wrapper: Layer) -> Layer:
+    """A wrapper whose layer has its own tensors, which a `.keras` file keeps under `layer/`; the others stay."""
+    inside = {n.removeprefix("layer/"): t for n, t in wrapper.weights.items() if n.startswith("layer/")}
+    if not inside:
+        return wrapper
+    inner = wrapper.children["layer"]
+    own = slots(inner.class_name, inner.config)
+    if own is not None and len(own) == len(inside):
+        inside = {slot.name: tensor for slot, tensor in zip(own, inside.values(), strict=True)}
+    return wrapper.replace(
+        weights={n: t for n, t in wrapper.weights.items() if not n.startswith("layer/")},
+        children={**wrapper.children, "layer": inner.replace(weights=inside)},
+    )

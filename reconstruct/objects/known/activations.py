@@ -1,0 +1,162 @@
+"""Activations that files name and Keras 3 does not have.
+
+The rule `foreign_activation_apart` has made a layer of its own of each. Of a name alone it is never certain what the
+function computed; where it names the library that registered it, it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from reconstruct.artifact import Finding, Layer, Ref
+from reconstruct.errors import NotEquivalent
+from reconstruct.objects.known.declare import known
+from reconstruct.rules.engine import Context, Noted
+from reconstruct.rules.expansion import INPUT, chain, op, stock, subgraph
+from reconstruct.stock import foreign_activation
+
+_Form = Callable[[Layer], Layer]
+
+
+def _same(name: str) -> _Form:
+    """An activation that Keras 3 has under the name `name`."""
+    return lambda layer: layer.having(activation=name)
+
+
+def _chain(*parts: tuple[str, Mapping[str, Any]]) -> _Form:
+    """Stock layers, class and config, one after another; masks pass them."""
+    return lambda layer: chain(layer, *(stock(cls, f"step_{i}", config) for i, (cls, config) in enumerate(parts)))
+
+
+def _graph(*nodes: Layer) -> _Form:
+    return lambda layer: subgraph(layer, *nodes)
+
+
+def _single(function: str, **arguments: Any) -> _Form:
+    return _graph(op(function, function, INPUT, **arguments))
+
+
+_SOFTPLUS_2 = _chain(
+    ("Activation", {"activation": "softplus"}), ("Rescaling", {"scale": 1.0, "offset": -math.log(2.0)})
+)
+_H_SIGMOID = _chain(("Rescaling", {"scale": 1 / 6, "offset": 0.5}), ("ReLU", {"max_value": 1.0}))
+_TANH_GELU = _single("gelu", approximate=True)
+_LISHT = _graph(op("tanh", "tanh", INPUT), op("product", "multiply", INPUT, Ref("tanh")))
+_SNAKE = _graph(
+    op("sine", "sin", INPUT), op("square", "square", Ref("sine")), op("sum", "add", INPUT, Ref("square"))
+)  # (1 - cos 2x) / 2 is the square of sin x
+# The "sparsemax" of Keras 3.15.1 (activations/activations.py) gives other numbers than its definition.
+_SPARSEMAX = _graph(
+    op("rising", "sort", INPUT, axis=-1),
+    op("sorted", "flip", Ref("rising"), axis=-1),
+    op("ones", "ones_like", INPUT),
+    op("rank", "cumsum", Ref("ones"), axis=-1),
+    op("sums", "cumsum", Ref("sorted"), axis=-1),
+    op("weighed", "multiply", Ref("rank"), Ref("sorted")),
+    op("bound", "add", Ref("weighed"), np.float32(1)),
+    op("supports", "greater", Ref("bound"), Ref("sums")),
+    op("zeros", "zeros_like", INPUT),
+    op("one_each", "where", Ref("supports"), Ref("ones"), Ref("zeros")),
+    op("count", "sum", Ref("one_each"), axis=-1, keepdims=True),
+    op("kept", "where", Ref("supports"), Ref("sorted"), Ref("zeros")),
+    op("sum", "sum", Ref("kept"), axis=-1, keepdims=True),
+    op("excess", "subtract", Ref("sum"), np.float32(1)),
+    op("threshold", "divide", Ref("excess"), Ref("count")),
+    op("above", "subtract", INPUT, Ref("threshold")),
+    op("sparse", "relu", Ref("above")),
+)
+
+# tensorflow-addons 0.23, activations/*.py, registered as "Addons>…".
+_ADDONS: dict[str, _Form] = {
+    "gelu": _TANH_GELU,
+    "hardshrink": _same("hard_shrink"),
+    "lisht": _LISHT,
+    "mish": _same("mish"),
+    "rrelu": _chain(("LeakyReLU", {"negative_slope": (0.125 + 1 / 3) / 2})),
+    "snake": _SNAKE,
+    "softshrink": _same("soft_shrink"),
+    "sparsemax": _SPARSEMAX,
+    "tanhshrink": _same("tanh_shrink"),
+}
+# megnet 1.3.2, activations.py.
+_LIBRARIES: dict[str, _Form] = {"softplus2": _SOFTPLUS_2}
+# What code that people copy defines under these names.
+_BY_NAME: dict[str, _Form] = {
+    **dict.fromkeys(("swish_activation", "swish_act", "custom_swish", "my_swish", "Swish"), _same("swish")),
+    **dict.fromkeys(("relu_6", "ReLU6", "relu6_activation"), _same("relu6")),
+    **dict.fromkeys(("h_swish", "hswish", "HSwish", "Hswish", "HardSwish", "hardswish"), _same("hard_swish")),
+    **dict.fromkeys(("h_sigmoid", "hsigmoid", "HSigmoid", "Hsigmoid"), _H_SIGMOID),
+    **dict.fromkeys(("Mish", "mish_activation", "custom_mish"), _same("mish")),
+    **dict.fromkeys(("gelu_tanh", "gelu_new", "approximate_gelu", "gelu_approximate"), _TANH_GELU),
+    **dict.fromkeys(("gelu_erf", "gelu_exact"), _same("gelu")),
+    "shifted_softplus": _SOFTPLUS_2,
+    "ssp": _SOFTPLUS_2,
+    "sin": _single("sin"),
+    "cos": _single("cos"),
+    "exp": _same("exponential"),
+    "lisht": _LISHT,
+    "snake": _SNAKE,
+    "hardshrink": _same("hard_shrink"),
+    "softshrink": _same("soft_shrink"),
+    "tanhshrink": _same("tanh_shrink"),
+}
+
+
+@known("Activation", source="tensorflow-addons 0.23, megnet 1.3.2, and tutorials")
+def foreign_activations(layer: Layer, context: Context) -> Layer | Noted:
+    """An activation of another library as one of Keras, as layers one after another, or as operations."""
+    value = layer.config.get("activation")
+    whole = foreign_activation(value)
+    if whole is None or whole in context.objects:
+        return layer
+    package, _, name = whole.rpartition(">")
+    if isinstance(value, Mapping):
+        package = package or str(value.get("registered_name") or "").rpartition(">")[0]
+    addons = package == "Addons"
+    form = _ADDONS.get(name) if addons else _LIBRARIES.get(name) or _BY_NAME.get(name)
+    if form is None or name in context.objects:
+        return layer
+    result = form(layer)
+    if result.graph is not None and not result.graph.sequential and context.may_mask:
+        raise NotEquivalent(f"a mask passed the activation {name!r}; the operations that stand for it hand none on")
+    if addons or name in _LIBRARIES:
+        return result
+    message = f"the activation {name!r} of {layer.name} is not in the file; it is taken for what usually has that name"
+    hint = f"if it is another, give its code: --custom FILE.py, where FILE.py defines {name}"
+    return Noted(result, (Finding("known_layer_assumed", "warning", layer.path, message, hint),))
+
+
+# Since when tf.keras has an activation of that name that others defined differently before.
+_SINCE = {"gelu": (2, 4, 0), "leaky_relu": (2, 2, 0)}
+# What every Keras had, and what has one definition whoever wrote it.
+_ONE_MEANING = frozenset(
+    "elu exponential hard_sigmoid linear relu selu sigmoid softmax softplus softsign tanh log_softmax "
+    "swish silu relu6 mish".split()
+)
+_ACTIVE = (
+    "Activation Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D "
+    "DepthwiseConv2D SeparableConv1D SeparableConv2D SimpleRNN LSTM GRU"
+).split()
+
+
+@known(*_ACTIVE, source="each Keras's activations.py")
+def activation_before_its_time(layer: Layer, context: Context) -> Layer | Noted:
+    """An activation that the writer's Keras did not have, but Keras 3 has under that name, is taken for that one."""
+    name = layer.config.get("activation")
+    writer = context.writer
+    if not isinstance(name, str) or name in _ONE_MEANING or foreign_activation(name) or writer.major >= 3:
+        return layer
+    if name in context.objects or (writer.is_tf_keras and writer.version >= _SINCE.get(name, (3, 0, 0))):
+        return layer
+    if name == "sparsemax":
+        raise NotEquivalent("the sparsemax of Keras 3.15 is not that of its definition")
+    message = f"Keras {writer.keras} had no activation {name!r}; that of {layer.name} is taken for the one of Keras 3"
+    hint = f"if it is another, give its code: --custom FILE.py, where FILE.py defines {name}"
+    return Noted(layer, (Finding("known_layer_assumed", "warning", layer.path, message, hint),))
+
+
+KNOWN = (activation_before_its_time, foreign_activations)
