@@ -30,7 +30,7 @@ oracle_app = typer.Typer(help="The Keras versions that say what an old file comp
 app.add_typer(oracle_app, name="oracles")
 
 DEBUG = "RECONSTRUCT_DEBUG"
-HINT_FIELDS = ("input_shape", "examples", "custom")
+HINT_FIELDS = ("input_shape", "examples", "custom", "source")
 
 
 class Backend(StrEnum):
@@ -47,6 +47,12 @@ File = Annotated[
 ]
 Custom = Annotated[
     list[str] | None, typer.Option("--custom", metavar="MODULE_OR_FILE", help="code of custom layers; repeatable")
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--source", metavar="DIR", help="your own code: the definitions of missing classes are found in it and run"
+    ),
 ]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
@@ -155,6 +161,7 @@ def recover(
     file: File,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.keras", help="the file to write")],
     custom: Custom = None,
+    source: Source = None,
     input_shape: Annotated[
         list[str] | None,
         typer.Option("--input-shape", metavar="28,28,1", help="without the batch axis; once an input, in order"),
@@ -176,6 +183,8 @@ def recover(
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     _check_output(output, file)
+    if source is not None and not source.exists():
+        raise typer.BadParameter(f"there is no {source}", param_hint="--source")
     if report is not None:
         _check_writable(report, "--report")
     with _errors_shown(), _quiet_frameworks():
@@ -193,6 +202,7 @@ def recover(
                     examples=examples,
                     backend=backend.value if backend else None,
                     trust_code=trust_code,
+                    source=source,
                     on_progress=say,
                 )
             except Exception as error:  # the report has it too

@@ -63,7 +63,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     facts["findings"] += [asdict(f) for f in (*findings, *trained[1]) if not f.code.startswith("missing_")]
     facts["missing"] = [
         *missing_layers(changed, known=_names_in_rules() if stops else frozenset()),
-        *_missing_activations(changed),
+        *missing_activations(changed),
         *(_missing_of(f) for f in trained[1] if f.code.startswith("missing_")),
     ]
     return facts
@@ -120,7 +120,7 @@ def _missing_layer(kind: str, layer: Layer) -> dict[str, Any]:
     return {"kind": kind, "name": name, "message": message, "hint": hint, "uses": []}
 
 
-def _missing_activations(model: Layer) -> list[dict[str, Any]]:
+def missing_activations(model: Layer) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for layer in model.walk():
         for field in _ACTIVATION_FIELDS:

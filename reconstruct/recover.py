@@ -44,7 +44,7 @@ class Options:
     `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
     `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
-    inside the file run in oracles.
+    inside the file run in oracles. `source` is a folder of the user's own code, in which missing classes are looked up.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -53,6 +53,7 @@ class Options:
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     backend: str | None = None
     trust_code: bool = False
+    source: str | None = None
 
 
 @dataclass
@@ -64,6 +65,7 @@ class Recovery:
     _error: ReconstructError | None = None
     _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
     _custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
     _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
 
     @property
@@ -129,6 +131,7 @@ def recover(
     examples: str | os.PathLike[str] | None = None,
     backend: str | None = None,
     trust_code: bool = False,
+    source: str | os.PathLike[str] | None = None,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
 ) -> Recovery:
@@ -148,7 +151,13 @@ def recover(
         several = any(isinstance(s, list | tuple) or (s is None and len(input_shape) > 1) for s in input_shape)
         shapes = list(input_shape) if several and isinstance(input_shape[0], list | tuple) else [list(input_shape)]
     options = Options(
-        shapes, None if examples is None else str(examples), custom, custom_objects or {}, backend, trust_code
+        shapes,
+        None if examples is None else str(examples),
+        custom,
+        custom_objects or {},
+        backend,
+        trust_code,
+        None if source is None else str(source),
     )
     own = Pool() if pool is None else None
     try:
@@ -204,6 +213,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     from reconstruct.objects import custom as custom_code
 
     given = {**custom_code.load(options.custom), **options.custom_objects}
+    if options.source is not None:
+        options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)
     outcome = rules.apply(artifact, rules.RULES, given)
     result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
     recovery._random = any(f.code == "random_outputs" for f in outcome.findings)
@@ -245,6 +256,28 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
+
+
+def _with_source(
+    recovery: Recovery,
+    artifact: Artifact,
+    options: Options,
+    given: Mapping[str, Any],
+    doubt: Finding | None,
+    say: Progress,
+) -> tuple[Options, dict[str, Any], Finding | None]:
+    """The options and objects with the definitions that the user's source tree has of what is missing."""
+    from reconstruct.runtimes import from_source
+
+    say("searching the source")
+    assert options.source is not None
+    chosen = from_source.choose(artifact, options.source, given, options.examples)
+    recovery.result.findings = (*recovery.result.findings, *chosen.findings)
+    if chosen.path is None:
+        return options, dict(given), doubt
+    recovery._source = chosen
+    custom = replace(options, custom=(*options.custom, chosen.path))
+    return custom, {**given, **chosen.objects}, doubt or chosen.doubt
 
 
 def _missing(outcome: Outcome, known: frozenset[str]) -> list[Finding]:
@@ -314,7 +347,7 @@ def _verify(
     tolerance = max([TOLERANCE, *(HALF_TOLERANCE.get(d, TOLERANCE) for d in keras_3.compute_dtypes(model))])
     if options.examples is not None:
         return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
-    reason = None if options.trust_code else why_not_asked(artifact)
+    reason = None if options.trust_code else why_not_asked(artifact, recovery._custom_objects)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
     if recovery._random:

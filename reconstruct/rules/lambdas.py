@@ -34,9 +34,25 @@ def is_stock(layer: Layer) -> bool:
     )
 
 
+def _of_given_function(layer: Layer, context: Context) -> Layer | None:
+    """The layer with the function that the user gave for the one it names; None where it names no such."""
+    function = lambdas.stored(layer.config)
+    if function.name is None or not callable(context.objects.get(function.name)):
+        return None
+    named = {"class_name": "function", "config": function.name, "module": None, "registered_name": function.name}
+    if layer.config.get("function") == named:
+        return layer
+    kept = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype")}
+    arguments = layer.config.get("arguments") or {}
+    return layer.replace(config={**kept, "function": named, "arguments": arguments})
+
+
 def _translated(layer: Layer, era: Era, context: Context) -> Layer | Noted:
     if is_stock(layer):
         return layer
+    given = _of_given_function(layer, context)
+    if given is not None:
+        return given
     known = lambdas.Context(context.objects, tuple(context.dtypes(layer)), era, not context.may_mask)
     result = lambdas.translate(layer, known)
     findings = []

@@ -17,6 +17,8 @@ import numpy as np
 
 from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.errors import BuildError, ConfigError, UnknownLayer
+from reconstruct.objects.source import places
+from reconstruct.runtimes import matching
 
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
 
@@ -289,10 +291,10 @@ class _Builder:
         except (BuildError, ConfigError):
             raise
         except Exception as error:
-            reason = str(error).strip().splitlines()
+            where = places.place_of(error)
             raise BuildError(
                 f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: "
-                f"{reason[0] if reason else ''}",
+                f"{places.reason(error)}{f' ({where})' if where else ''}",
                 path=layer.path,
             ) from error
 
@@ -309,6 +311,13 @@ class _Builder:
                 )
 
     def _assign(self, layer: Layer, instance: Any) -> None:
+        if not type(instance).__module__.startswith("keras."):
+            found = matching.pairs(layer, instance)
+            if found is not None:
+                for variable, tensor in found:
+                    variable.assign(np.asarray(tensor.read()))
+                    self.assigned.append((variable, tensor))
+                return
         variables = {_short(v, instance): v for v in instance.weights}
         names = list(variables)
         for i, (name, tensor) in enumerate(layer.weights.items()):
@@ -463,7 +472,7 @@ def is_stock(model: Any) -> bool:
 
 
 def _activations(layer: Any) -> list[Any]:
-    found = [getattr(layer, name, None) for name in ("activation", "recurrent_activation")]
+    found = [getattr(layer, name, None) for name in ("activation", "recurrent_activation", "function")]
     return [a if inspect.isroutine(a) else type(a) for a in found if a is not None]
 
 
