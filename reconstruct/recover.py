@@ -199,7 +199,9 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
             path=path,
             hint="put the model's config beside it as JSON (model.to_json()), named like the weights",
         )
-    broken = next((f for f in artifact.findings if f.severity == "error"), None)
+    stops = _without_doubtful_counts(artifact, options)
+    result.findings = stops
+    broken = next((f for f in stops if f.severity == "error"), None)
     if broken is not None:
         raise BuildError(broken.message, path=broken.path, hint=broken.hint)
     if options.input_shape is not None:
@@ -211,7 +213,9 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     if doubt is not None:
         result.findings = (*result.findings, doubt)
     from reconstruct.objects import custom as custom_code
+    from reconstruct.runtimes import legacy_code
 
+    legacy_code.written_by(artifact.writer.version)
     given = {**custom_code.load(options.custom), **options.custom_objects}
     if options.source is not None:
         options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)
@@ -256,6 +260,13 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
+
+
+def _without_doubtful_counts(artifact: Artifact, options: Options) -> tuple[Finding, ...]:
+    """The findings; that a layer has other weights than Keras's own of that name stops nobody who has its code."""
+    if options.source is None and not options.custom and not options.custom_objects:
+        return artifact.findings
+    return tuple(replace(f, severity="info") if f.code == "unexpected_weights" else f for f in artifact.findings)
 
 
 def _with_source(

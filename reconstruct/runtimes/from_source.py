@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from reconstruct.verification.examples import read_examples
 
 MODULE = "definitions.py"
 SHOWN = 6
+MAX_GUESSES = 64
 
 
 @dataclass
@@ -47,6 +50,7 @@ class _Trial:
     objects: dict[str, Any]
     error: ReconstructError | None = None
     outputs: list[list[np.ndarray]] | None = None
+    arguments: dict[str, int] = field(default_factory=dict)  # by layer and name, where the weights told them
 
 
 def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: str | None = None) -> Chosen:
@@ -64,7 +68,10 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
         path.parent.mkdir()
         extraction = source.extract(choice)
         path.write_text(extraction.text, "utf-8")
-        trials.append(_tried(artifact, given, _Trial(choice, extraction, str(path), {}), examples))
+        trial = _tried(artifact, given, _Trial(choice, extraction, str(path), {}), examples)
+        if trial.error is not None:
+            trial = _with_arguments(artifact, given, trial, wanted, examples) or trial
+        trials.append(trial)
     if not trials:
         return chosen
     fitting = [t for t in trials if t.error is None]
@@ -94,6 +101,10 @@ def _wanted(artifact: Artifact, given: Mapping[str, Any]) -> Iterator[Wanted]:
                 tuple(use["config"] for use in uses),
                 tuple(dict.fromkeys(w["name"] for use in uses for w in use["weights"])),
             )
+    doubted = {f.path for f in artifact.findings if f.code == "unexpected_weights"}
+    for layer in artifact.model.walk() if artifact.model is not None else ():
+        if layer.path in doubted and layer.class_name not in given:
+            yield Wanted(layer.class_name, "layer", (layer.config,), tuple(layer.weights))
     for entry in missing_activations(model):
         if entry["name"] not in given and entry["name"].isidentifier():
             yield Wanted(entry["name"], "activation")
@@ -152,6 +163,54 @@ def _tried(artifact: Artifact, given: Mapping[str, Any], trial: _Trial, examples
     return trial
 
 
+def _with_arguments(
+    artifact: Artifact, given: Mapping[str, Any], trial: _Trial, wanted: Sequence[Wanted], examples: str | None
+) -> _Trial | None:
+    """The trial with values for arguments that a class without `get_config` did not save: a size that the shapes of
+    its weights leave no choice about. None where several would do, or none does."""
+    lacking: dict[str, dict[str, list[str]]] = {}  # class, layer, arguments
+    for each in wanted:
+        cls = trial.objects.get(each.name)
+        if each.kind != "layer" or not isinstance(cls, type):
+            continue
+        own = vars(cls).get("__init__")
+        parameters = list(inspect.signature(own).parameters.values())[1:] if inspect.isfunction(own) else []
+        needed = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        for layer in artifact.model.walk() if artifact.model is not None else ():
+            if layer.class_name == each.name and set(needed) - set(layer.config):
+                lacking.setdefault(each.name, {})[layer.name] = [n for n in needed if n not in layer.config]
+    spots = [(c, layer, name) for c, layers in lacking.items() for layer, names in layers.items() for name in names]
+    if not spots or artifact.model is None:
+        return None
+    sizes = {n.name: sorted({s for t in n.weights.values() for s in t.shape}) for n in artifact.model.walk()}
+    fitting = []
+    for values in itertools.islice(itertools.product(*(sizes.get(layer, []) for _, layer, _ in spots)), MAX_GUESSES):
+        path = Path(trial.path).with_name(f"with_{'_'.join(map(str, values))}.py")
+        lines = [trial.extraction.text]
+        for cls_name in lacking:
+            own_values: dict[str, dict[str, int]] = {}
+            for (c, layer_name, name), value in zip(spots, values, strict=True):
+                if c == cls_name:
+                    own_values.setdefault(layer_name, {})[name] = value
+            lines.append(_FROM_CONFIG.format(cls=cls_name, values=own_values))
+        path.write_text("\n".join(lines), "utf-8")
+        other = _tried(artifact, given, _Trial(trial.choice, trial.extraction, str(path), {}), examples)
+        if other.error is None:
+            other.arguments = {f"{layer}.{name}": v for (_, layer, name), v in zip(spots, values, strict=True)}
+            fitting.append(other)
+    return fitting[0] if len(fitting) == 1 else None
+
+
+# The layers of a class by name, with the arguments that the file lacks
+_FROM_CONFIG = """
+_made_{cls} = {cls}.from_config
+_values_{cls} = {values!r}
+{cls}.from_config = classmethod(
+    lambda cls, config, *rest, **more: _made_{cls}({{**_values_{cls}.get(config.get("name"), {{}}), **config}})
+)
+"""
+
+
 def _outputs(model: Any, described: Layer) -> list[list[np.ndarray]] | None:
     from reconstruct.runtimes import keras_3
 
@@ -201,6 +260,9 @@ def _about_choice(
         with_ = f", with {', '.join(needed[:SHOWN])}{' …' if len(needed) > SHOWN else ''}" if needed else ""
         yield Finding("source_used", "info", candidate.place, f"{name} is defined at {candidate.place}{with_}")
         needed = []
+    for argument, value in taken.arguments.items():
+        message = f"the file does not say what {argument} was; with {value}, and no other size, the weights fit"
+        yield Finding("argument_from_weights", "info", "model", message)
     for name, why in taken.extraction.missing.items():
         yield Finding(
             "source_incomplete",

@@ -19,6 +19,7 @@ from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.errors import BuildError, ConfigError, UnknownLayer
 from reconstruct.objects.source import places
 from reconstruct.runtimes import matching
+from reconstruct.stock import ACTIVATIONS
 
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
 
@@ -192,7 +193,8 @@ class _Builder:
         kept = dict(config)
         for name, value in config.items():
             if name.endswith("activation"):
-                self._find_activation(layer, value)
+                kept[name] = self._own_activation(value)
+                self._find_activation(layer, kept[name])
             kind = next((k for k in _TRAINING_PARTS if name.endswith(k)), None)
             if kind is None or value is None:
                 continue
@@ -210,6 +212,20 @@ class _Builder:
                     )
                 )
         return kept
+
+    def _own_activation(self, value: Any) -> Any:
+        """The user's function for a name that Keras does not have: Keras 3 looks such names up nowhere else
+        (`activations.get`). Some made it a layer (`Activation(swish)`), which is a function here."""
+        found = self.custom_objects.get(value) if isinstance(value, str) and value not in ACTIVATIONS else None
+        if not isinstance(found, keras.layers.Layer):
+            return value if found is None or isinstance(found, type) else found
+
+        def activation(x: Any) -> Any:
+            return found(x)
+
+        activation.__name__ = activation.__qualname__ = str(value)
+        activation.__module__ = type(found).__module__
+        return activation
 
     @staticmethod
     def _find_activation(layer: Layer, value: Any) -> None:
@@ -303,7 +319,10 @@ class _Builder:
         for layer, instance in self._made:
             if layer.weights:
                 self._guard(layer, lambda la=layer, i=instance: self._assign(la, i))
-            elif not layer.children and getattr(instance, "weights", None):
+        given = {id(variable) for variable, _ in self.assigned}
+        for layer, instance in self._made:
+            own = [] if layer.weights or layer.children else getattr(instance, "weights", None) or []
+            if any(id(variable) not in given for variable in own):
                 raise BuildError(
                     f"the file has no weights for {layer.class_name} {layer.name!r}",
                     path=layer.path,

@@ -61,7 +61,9 @@ def answer(module: types.ModuleType) -> None:
 
 
 def _root() -> str:
-    return "tf_keras" if "tf_keras" in sys.modules else "keras"
+    """The Keras of this process: the child of tf_keras has it as `keras` too (`originals._answer_to_keras`)."""
+    keras = sys.modules.get("keras")
+    return "tf_keras" if keras is None else str(keras.__name__).partition(".")[0]
 
 
 def _import(

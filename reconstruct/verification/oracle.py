@@ -125,7 +125,7 @@ def _calls_only(layer: Layer, given: Collection[str]) -> bool:
     except NotEquivalent:
         return False
     shape = layer.config.get("output_shape")
-    plain = shape is None or isinstance(shape, list | tuple) and all(n is None or isinstance(n, int) for n in shape)
+    plain = shape is None or (isinstance(shape, list | tuple) and all(n is None or isinstance(n, int) for n in shape))
     plain = plain and layer.config.get("output_shape_type", "raw") == "raw" and not layer.config.get("mask")
     return function.code is None and function.name in given and plain
 

@@ -73,6 +73,8 @@ def extract(index: Index, chosen: Mapping[str, Definition]) -> Extraction:
         final = work.take(definition, wanted=name)
         if final != name:
             work.out.append(f"{name} = {final}")
+        if getattr(definition.node, "value", definition.node).__class__ is ast.Lambda:
+            work.out.append(f"{name}.__name__ = {name!r}")  # files name it by that
     work.out.append(f"{EXPORTS} = {tuple(chosen)!r}")
     return Extraction("\n\n".join(work.out) + "\n", work.pieces, work.missing)
 

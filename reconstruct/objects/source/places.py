@@ -39,6 +39,6 @@ def reason(error: BaseException) -> str:
     """The line of a message that says what is wrong: Keras puts words of its own before it."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     while len(lines) > 1 and lines[0].startswith(("Exception encountered when calling", "Could not automatically")):
-        inner = next((i for i, line in enumerate(lines) if line.startswith("Error encountered")), 0)
+        inner = next((i for i, line in enumerate(lines) if "Error encountered:" in line), 0)
         lines = lines[inner + 1 :]
     return lines[0].replace("\x1b[1m", "").replace("\x1b[0m", "") if lines else ""

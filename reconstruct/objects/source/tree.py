@@ -214,7 +214,10 @@ def _tree(lines: Sequence[str]) -> ast.Module:
 _PYTHON_2 = (
     (re.compile(r"^(\s*(?:.*[:;]\s+)?)print\s*>>\s*([\w.]+)\s*,\s*(.*)$"), r"\1print(\3, file=\2)"),
     (re.compile(r"^(\s*)print\s*$"), r"\1print()"),
-    (re.compile(r"^(\s*(?:(?:if|else|for|while|try|elif)\b[^'\"]*:\s+)?)print\s+(?!=)(.*?),?\s*;?\s*$"), r"\1print(\2)"),
+    (
+        re.compile(r"^(\s*(?:(?:if|else|for|while|try|elif)\b[^'\"]*:\s+)?)print\s+(?!=)(.*?),?\s*;?\s*$"),
+        r"\1print(\2)",
+    ),
     (re.compile(r"^(\s*except\s+[\w.]+|\s*except\s+\([^)]*\))\s*,\s*(\w+)\s*:"), r"\1 as \2:"),
     (re.compile(r"^(\s*raise\s+[\w.]+)\s*,\s*(.*)$"), r"\1(\2)"),
     (re.compile(r"<>"), "!="),

@@ -25,6 +25,14 @@ _OF_KERAS_3 = re.compile(
 _OLD = re.compile(r"\b(?:keras|tf_keras|tensorflow)\b")
 
 
+WRITER: list[tuple[int, int, int]] = [(2, 15, 0)]  # the version of Keras whose meaning code has where it changed
+
+
+def written_by(version: tuple[int, int, int]) -> None:
+    """Say which Keras wrote the model that the code belongs to: some functions changed their meaning."""
+    WRITER[0] = version
+
+
 def wanted_for(text: str) -> bool:
     """Whether a file is code for an earlier Keras, or may be: it uses Keras, and nothing that only Keras 3 has."""
     return bool(_OLD.search(text)) and not _OF_KERAS_3.search(text)
@@ -46,6 +54,7 @@ def execute(path: Path, name: str, text: str | None = None) -> types.ModuleType:
     module.__dict__["__builtins__"] = {
         **vars(builtins),
         **_PYTHON_2,
+        "print": _print,
         "__import__": importer,
         "__build_class__": layer.build_class,
         "__legacy_shape__": _shape,
@@ -58,6 +67,11 @@ def execute(path: Path, name: str, text: str | None = None) -> types.ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _print(*values: Any, file: Any = None, **options: Any) -> None:
+    """Standard output is for results."""
+    print(*values, file=file or sys.stderr, **options)
 
 
 _PYTHON_2 = {"xrange": range, "unicode": str, "basestring": str, "long": int, "unichr": chr}

@@ -92,10 +92,8 @@ def _tolerant(base: Any) -> Any:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         base.__init__(self, *_args(base, args, kwargs), **_kwargs(parameters, kwargs))
 
-    made = type(base.__name__, (base,), {"__init__": functools.wraps(base.__init__)(__init__)})
-    made.__module__ = base.__module__
-    made._legacy_stock = base
-    return made
+    own = {"__init__": __init__, "__module__": base.__module__, "_legacy_stock": base}
+    return type(base.__name__, (base,), own)
 
 
 def _args(base: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -148,7 +146,13 @@ class _LikeVariable(type):
         return isinstance(instance, keras.Variable | tf.Variable)
 
     def __call__(
-        cls, initial_value: Any = None, trainable: Any = True, *args: Any, dtype: Any = None, name: Any = None, **options: Any
+        cls,
+        initial_value: Any = None,
+        trainable: Any = True,
+        *args: Any,
+        dtype: Any = None,
+        name: Any = None,
+        **options: Any,
     ) -> Any:
         if callable(initial_value):
             initial_value = initial_value()

@@ -21,7 +21,6 @@ from reconstruct.runtimes.legacy_code.layer import in_call, training
 _OF_VARIABLES = frozenset(
     "update update_add update_sub set_value get_value batch_get_value batch_set_value eval count_params".split()
 )
-_WITH_AXIS = "concatenate"
 OWN: dict[str, Any] = {}
 
 
@@ -129,6 +128,32 @@ OWN["truncated_normal"] = _random(tf.random.truncated_normal)
 @_own
 def random_binomial(shape: Any, p: Any = 0.0, dtype: Any = None, seed: Any = None) -> Any:
     return tf.cast(tf.random.uniform(shape, seed=seed) <= p, dtype or keras.config.floatx())
+
+
+@_own
+def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
+    """Until Keras 2.2.4, the axes between the batch and the last two are matched (tensorflow_backend.py, `batch_dot`);
+    since 2.3, each of one is combined with each of the other."""
+    from reconstruct.runtimes import legacy_code
+
+    x, y = _tensor(x), _tensor(y)
+    ranks = x.shape.rank, y.shape.rank
+    if legacy_code.WRITER[0] >= (2, 3, 0) or (max(ranks) < 4 and ranks[0] == ranks[1]):
+        return legacy.batch_dot(x, y, axes)
+    axes = (axes, axes) if isinstance(axes, int) else axes
+    missing = abs(ranks[0] - ranks[1])
+    if ranks[0] > ranks[1]:
+        y = tf.reshape(y, tf.concat([tf.shape(y), [1] * missing], axis=0))
+    elif missing:
+        x = tf.reshape(x, tf.concat([tf.shape(x), [1] * missing], axis=0))
+    if ranks == (2, 2) and axes is not None and axes[0] == axes[1]:
+        return tf.reduce_sum(x * y, axes[0], keepdims=True)
+    turned = (False, False) if axes is None else (axes[0] != x.shape.rank - 1, axes[1] == y.shape.rank - 1)
+    out = tf.matmul(x, y, adjoint_a=turned[0], adjoint_b=turned[1])
+    if missing:
+        at = ranks[0] + ranks[1] - 3 if ranks[0] > ranks[1] else ranks[0] - 1
+        out = tf.squeeze(out, list(range(at, at + missing)))
+    return tf.expand_dims(out, 1) if out.shape.rank == 1 else out
 
 
 @_own
@@ -296,10 +321,6 @@ def local_conv2d(
     inputs: Any, kernel: Any, kernel_size: Any, strides: Any, output_shape: Any, data_format: Any = None
 ) -> Any:
     return _local_conv(inputs, kernel, kernel_size, strides, output_shape, 2)
-
-
-def _phase(x: Any) -> Any:
-    return x
 
 
 OWN["py_all"], OWN["py_any"], OWN["py_sum"] = all, any, sum

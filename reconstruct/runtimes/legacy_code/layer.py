@@ -125,7 +125,7 @@ class Legacy:
             del kept["dtype"]
         if isinstance(kept.get("trainable"), int | np.bool_):
             kept["trainable"] = bool(kept["trainable"])
-        super().__init__(*args, **kept)  # type: ignore[misc]
+        super().__init__(*args, **kept)
 
     def add_weight(self, *args: Any, **kwargs: Any) -> Any:
         """`add_weight(name, shape, …)` of Keras 2, `add_weight(shape, initializer, name)` of Keras 1, or Keras 3's."""
@@ -235,7 +235,7 @@ class Legacy:
         following = _after(type(self), "compute_output_spec")
         if following not in (keras.layers.Layer.compute_output_spec, Operation.compute_output_spec):
             return super().compute_output_spec(*args, **kwargs)  # type: ignore[misc]
-        spec = Operation.compute_output_spec(self, *args, **kwargs)  # type: ignore[arg-type]
+        spec = Operation.compute_output_spec(self, *args, **kwargs)
         stated = _stated_shape(self, args, kwargs)
         flat = keras.tree.flatten(spec)
         if stated is None or not all(isinstance(t, keras.KerasTensor) for t in flat):
@@ -273,7 +273,7 @@ class _Listed(list):
         super().insert(index, variable)
         self._layer._list([variable], self._trainable)
 
-    def __iadd__(self, variables: Any) -> _Listed:  # type: ignore[override,misc]
+    def __iadd__(self, variables: Any) -> _Listed:  # type: ignore[misc]
         self.extend(variables)
         return self
 
@@ -376,9 +376,12 @@ def _mask(function: Callable[..., Any]) -> Callable[..., Any]:
         def computed(inputs: Any, mask: Any) -> Any:
             return function(self, inputs, mask, *args, **kwargs)
 
-        if any(isinstance(t, keras.KerasTensor) for t in keras.tree.flatten([inputs, mask])):
-            return keras_backend.compute_output_spec(computed, inputs, mask)
-        return computed(inputs, mask)
+        if not any(isinstance(t, keras.KerasTensor) for t in keras.tree.flatten([inputs, mask])):
+            return computed(inputs, mask)
+        try:
+            return computed(inputs, mask)
+        except Exception:  # TensorFlow's functions take no KerasTensor; the mask is made when the model runs
+            return None
 
     return compute_mask
 
@@ -412,7 +415,9 @@ def made(cls: Any, config: Mapping[str, Any], make: Callable[[dict[str, Any]], A
     """An instance of a config: what every layer has and this class does not take is set afterwards."""
     taken, anything = _parameters(cls)
     config = {k: v for k, v in config.items() if k not in _FORGOTTEN or k in taken}
-    kept = {k: v for k, v in config.items() if anything or k in taken or k not in (*_BASE_FIELDS, "activity_regularizer")}
+    kept = {
+        k: v for k, v in config.items() if anything or k in taken or k not in (*_BASE_FIELDS, "activity_regularizer")
+    }
     if isinstance(kept.get("dtype"), Mapping):
         kept["dtype"] = keras.dtype_policies.get(kept["dtype"])
     instance = make(kept)

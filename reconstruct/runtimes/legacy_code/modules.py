@@ -57,7 +57,7 @@ class Facade(types.ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
-            return sorted({n for place in _places(self._tail) for n in place.names()})
+            return sorted({n for place in _places(self._tail) for n in place.names() if place.find(n) is not None})
         if name.startswith("__"):
             raise AttributeError(name)
         if not self._tail and name in _SUBMODULES:
@@ -176,9 +176,7 @@ _ENGINE: dict[str, Any] = {
     "Network": keras.Model,
     "Functional": keras.Model,
     "Sequential": keras.Sequential,
-    "Merge": None,
     "get_source_inputs": keras.utils.get_source_inputs,
-    "base_layer_call_context": None,
     "call_context": lambda: types.SimpleNamespace(training=training(), in_call=True),
     "TensorShape": tf.TensorShape,
     "Dimension": lambda value: value,
@@ -245,7 +243,15 @@ _AT = {
     "utils": (_UTILS, keras.utils, keras.saving),
     "datasets": (keras.datasets,),
 }
-_SUBMODULES = frozenset(_AT) | {"topology", "training", "core", "base_layer", "recurrent", "generic_utils", "conv_utils"}
+_SUBMODULES = frozenset(_AT) | {
+    "topology",
+    "training",
+    "core",
+    "base_layer",
+    "recurrent",
+    "generic_utils",
+    "conv_utils",
+}
 _KNOWN_PATHS = frozenset(
     "utils.generic_utils utils.conv_utils utils.np_utils utils.tf_utils utils.layer_utils utils.vis_utils "
     "utils.data_utils layers.core layers.recurrent layers.convolutional layers.merge layers.normalization "
@@ -260,7 +266,17 @@ _ROOT = (
 )
 _EVERYWHERE = tuple(
     _Place(p)
-    for p in (_ENGINE, keras.layers, backend, _UTILS, keras.utils, keras.models, keras.saving, keras.losses, keras.metrics)
+    for p in (
+        _ENGINE,
+        keras.layers,
+        backend,
+        _UTILS,
+        keras.utils,
+        keras.models,
+        keras.saving,
+        keras.losses,
+        keras.metrics,
+    )
 )
 
 
