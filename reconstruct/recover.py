@@ -215,7 +215,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     from reconstruct.objects import custom as custom_code
     from reconstruct.runtimes import legacy_code
 
-    legacy_code.written_by(artifact.writer.version)
+    legacy_code.written_by(artifact.writer)
     given = {**custom_code.load(options.custom), **options.custom_objects}
     if options.source is not None:
         options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)

@@ -104,7 +104,8 @@ def _ask(
 def why_not_asked(artifact: Artifact, given: Collection[str] = ()) -> str | None:
     """Why no oracle may see the file: it holds code, or names something outside itself. None if it is harmless.
 
-    `given` are names of functions that the user gave, which a Keras takes before any other of that name. An earlier Keras runs marshaled code as soon as it opens a file, and follows the paths it finds there.
+    `given` are names of functions that the user gave, which a Keras takes before any other of that name. An earlier
+    Keras runs marshaled code as soon as it opens a file, and follows the paths it finds there.
     """
     assert artifact.model is not None
     for layer in artifact.model.walk():

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a model is a line
 """Models whose code lies in `source_trees/`, written by genuine earlier Keras versions: `python -m … WRITER OUT NAME…`.
 
 Each case has the version that writes it, the folder given to `--source`, the file that the author's model imports its

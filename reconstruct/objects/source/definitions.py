@@ -1,4 +1,4 @@
-"""Where a folder of Python defines which name: classes, functions, values, imports, and the names they go by in files."""
+"""Where a folder of Python defines which name, and the names that files have for what is defined there."""
 
 from __future__ import annotations
 

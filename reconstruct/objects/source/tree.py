@@ -1,7 +1,7 @@
 """The Python of a folder: `.py` files and the code cells of notebooks, parsed and never run.
 
-What a notebook adds to Python (IPython's `%magic`, `!shell`, `%%cell`) is blanked out, and Python 2 is rewritten where it
-is only spelled differently. Lines keep their numbers, so that each can be named as it stands in the user's file.
+What a notebook adds to Python (IPython's `%magic`, `!shell`, `%%cell`) is blanked out, and Python 2 is rewritten where
+it is only spelled differently. Lines keep their numbers, so that each can be named as it stands in the user's file.
 """
 
 from __future__ import annotations

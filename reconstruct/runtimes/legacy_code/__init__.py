@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from reconstruct.artifact import Writer
 from reconstruct.objects.source import places
 
 _OF_KERAS_3 = re.compile(
@@ -28,9 +29,12 @@ _OLD = re.compile(r"\b(?:keras|tf_keras|tensorflow)\b")
 WRITER: list[tuple[int, int, int]] = [(2, 15, 0)]  # the version of Keras whose meaning code has where it changed
 
 
-def written_by(version: tuple[int, int, int]) -> None:
-    """Say which Keras wrote the model that the code belongs to: some functions changed their meaning."""
-    WRITER[0] = version
+def written_by(writer: Writer) -> None:
+    """Say which Keras wrote the model that the code belongs to: some functions and defaults changed their meaning.
+
+    `tf.keras` of TensorFlow 2.0 calls itself 2.2.4-tf and had those of later releases already.
+    """
+    WRITER[0] = max(writer.version, (2, 4, 0)) if writer.is_tf_keras else writer.version
 
 
 def wanted_for(text: str) -> bool:

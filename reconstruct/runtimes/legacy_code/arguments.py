@@ -90,17 +90,31 @@ def _tolerant(base: Any) -> Any:
     parameters = inspect.signature(base.__init__).parameters
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        base.__init__(self, *_args(base, args, kwargs), **_kwargs(parameters, kwargs))
+        names = list(parameters)[1:]
+        given = [_value(name, value) for name, value in zip(names, _args(base, args), strict=False)]
+        base.__init__(self, *given, **{**_defaults(base, names[: len(given)]), **_kwargs(parameters, kwargs)})
 
     own = {"__init__": __init__, "__module__": base.__module__, "_legacy_stock": base}
     return type(base.__name__, (base,), own)
 
 
-def _args(base: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def _defaults(base: Any, given: list[str]) -> dict[str, Any]:
+    """Defaults that changed: gates were hard_sigmoid until Keras 2.2.5, and GRU reset before (layers/recurrent.py)."""
+    from reconstruct.runtimes import legacy_code
+
+    found: dict[str, Any] = {}
+    if legacy_code.WRITER[0] < (2, 3, 0) and base in (keras.layers.LSTM, keras.layers.GRU):
+        found["recurrent_activation"] = backend.get("hard_sigmoid")
+    if legacy_code.WRITER[0] < (2, 4, 0) and base is keras.layers.GRU:
+        found["reset_after"] = False
+    return {name: value for name, value in found.items() if name not in given}
+
+
+def _args(base: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """`Convolution2D(64, 3, 3)` of Keras 1."""
-    if base in (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.SeparableConv2D) and len(args) > 2:
-        if all(hasattr(n, "__index__") for n in args[1:3]):
-            return (args[0], (args[1], args[2]), *args[3:])
+    plane = base in (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.SeparableConv2D)
+    if plane and len(args) > 2 and all(hasattr(n, "__index__") for n in args[1:3]):
+        return (args[0], (args[1], args[2]), *args[3:])
     return args
 
 

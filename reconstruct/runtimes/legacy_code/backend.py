@@ -1,6 +1,6 @@
 """`keras.backend` as it was up to Keras 2.15, on Keras 3 with TensorFlow.
 
-Most of it is in Keras 3 still (keras/src/legacy/backend.py); here is what is not, or does not take variables of Keras 3.
+Most of it is in Keras 3 still (keras/src/legacy/backend.py); here is what is not, or takes no variables of Keras 3.
 """
 
 from __future__ import annotations

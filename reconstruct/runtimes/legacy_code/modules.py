@@ -199,7 +199,9 @@ _INITIALIZERS: dict[str, Any] = {
 }
 _INITIALIZATIONS: dict[str, Any] = {"get": initializing.first_generation} | {
     name: initializing.first_generation(name)
-    for name in "glorot_uniform glorot_normal he_normal he_uniform lecun_uniform uniform normal zero one orthogonal".split()
+    for name in (
+        "glorot_uniform glorot_normal he_normal he_uniform lecun_uniform uniform normal zero one orthogonal".split()
+    )
 }
 _REGULARIZERS: dict[str, Any] = {
     "get": lambda identifier=None: _tolerant(keras.regularizers.get, identifier),

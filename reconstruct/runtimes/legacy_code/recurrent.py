@@ -1,4 +1,4 @@
-"""`keras.layers.recurrent.Recurrent`, from which layers of Keras 1 and of Keras 2 up to 2.1 derive (layers/recurrent.py)."""
+"""`Recurrent`, from which layers of Keras 1 and of Keras 2 up to 2.1 derive (keras/layers/recurrent.py)."""
 
 from __future__ import annotations
 
