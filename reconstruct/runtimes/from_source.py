@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +41,6 @@ class Chosen:
     objects: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     doubt: Finding | None = None
-    _folder: tempfile.TemporaryDirectory[str] | None = None  # goes with this object
 
 
 @dataclass
@@ -61,10 +62,11 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
         return chosen
     source = Source(root)
     chosen.findings += _about_tree(source, wanted)
-    folder = tempfile.TemporaryDirectory(prefix="reconstruct-source-")
+    folder = Path(tempfile.mkdtemp(prefix="reconstruct-source-"))
+    weakref.finalize(chosen, shutil.rmtree, folder, ignore_errors=True)  # the oracles read the module later
     trials: list[_Trial] = []
     for number, choice in enumerate(source.choices(wanted)):
-        path = Path(folder.name) / str(number) / MODULE
+        path = folder / str(number) / MODULE
         path.parent.mkdir()
         extraction = source.extract(choice)
         path.write_text(extraction.text, "utf-8")
@@ -76,7 +78,7 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
         return chosen
     fitting = [t for t in trials if t.error is None]
     taken = fitting[0] if fitting else trials[0]
-    chosen._folder, chosen.path, chosen.objects = folder, taken.path, taken.objects
+    chosen.path, chosen.objects = taken.path, taken.objects
     if not chosen.objects and taken.error is not None:
         raise taken.error
     chosen.findings += _about_choice(source, wanted, taken, trials)

@@ -72,7 +72,7 @@ def test_a_constant_that_does_more_than_be_computed_is_named_and_not_run(tmp_pat
         ({"a": "if True:\n    f = lambda x: 2 * x\n"}, 10),
         (
             {
-                "a": "try:\n    from nowhere import g\nexcept ImportError:\n    g = lambda x: 2 * x\ndef f(x): return g(x)\n"
+                "a": "try:\n    from nowhere import g\nexcept ImportError:\n    g = lambda x: 2 * x\ndef f(x): return g(x)\n"  # noqa: E501
             },
             10,
         ),

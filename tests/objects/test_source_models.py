@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # One for each style; `python -m tests.objects.source_models` writes the others too
 SHOWN = (
     "attention_masked transformer_encoder required_argument_not_saved python_2 rnn_step activation_renamed "
-    "keras1_attention keras1_gate recurrent_subclass rnn_cell residual_block transformer_block_zip subclassed_model cbam_zip "
+    "keras1_attention keras1_gate recurrent_subclass rnn_cell residual_block transformer_block_zip subclassed_model cbam_zip "  # noqa: E501
     "notebook_embedding class_twice class_twice_ambiguous lambda_global"
 ).split()
 

@@ -113,7 +113,7 @@ def test_a_config_without_a_name_and_without_arguments_for_it(tmp_path: Path) ->
     found = code(
         tmp_path,
         "from keras.layers import Layer\n\nclass Power(Layer):\n    def __init__(self, n):\n"
-        "        super(Power, self).__init__()\n        self.n = n\n    def call(self, x):\n        return x ** self.n\n"
+        "        super(Power, self).__init__()\n        self.n = n\n    def call(self, x):\n        return x ** self.n\n"  # noqa: E501
         "    def get_config(self):\n        return {'n': self.n}\n",
     )
     layer = found["Power"].from_config({"name": "p", "trainable": True, "n": 2})
