@@ -30,7 +30,7 @@ oracle_app = typer.Typer(help="The Keras versions that say what an old file comp
 app.add_typer(oracle_app, name="oracles")
 
 DEBUG = "RECONSTRUCT_DEBUG"
-HINT_FIELDS = ("input_shape", "examples", "custom")
+HINT_FIELDS = ("input_shape", "examples", "custom", "source")
 
 
 class Backend(StrEnum):
@@ -51,6 +51,12 @@ Custom = Annotated[
 InputShape = Annotated[
     list[str] | None,
     typer.Option("--input-shape", metavar="28,28,1", help="without the batch axis; once an input, in order"),
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--source", metavar="DIR", help="your own code: the definitions of missing classes are found in it and run"
+    ),
 ]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
@@ -159,6 +165,7 @@ def recover(
     file: File,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.keras", help="the file to write")],
     custom: Custom = None,
+    source: Source = None,
     input_shape: InputShape = None,
     examples: Annotated[
         Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
@@ -177,6 +184,8 @@ def recover(
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     _check_output(output, file)
+    if source is not None and not source.exists():
+        raise typer.BadParameter(f"there is no {source}", param_hint="--source")
     if report is not None:
         _check_writable(report, "--report")
     with _errors_shown(), _quiet_frameworks():
@@ -194,6 +203,7 @@ def recover(
                     examples=examples,
                     backend=backend.value if backend else None,
                     trust_code=trust_code,
+                    source=source,
                     on_progress=say,
                 )
             except Exception as error:  # the report has it too

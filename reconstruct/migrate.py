@@ -48,7 +48,7 @@ def migrate(
 
     Returns one result a file, as the report has it, in the order of the sources. A file that fails does not stop the
     others. A file that an earlier run with the same hints finished, and that has not changed, is not done again.
-    `hints` has, by path relative to its source directory, `input_shape`, `examples`, `custom` and `backend`.
+    `hints` has, by path relative to its source directory, `input_shape`, `examples`, `custom`, `source` and `backend`.
     """
     target = Path(destination)
     target.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from reconstruct.errors import BuildError, ConfigError, ReconstructError
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
 from reconstruct.objects.missing import missing
+from reconstruct.objects.source import places
 from reconstruct.readers import read
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
@@ -53,7 +54,7 @@ class Options:
     `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
     `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
-    inside the file run in oracles.
+    inside the file run in oracles. `source` is a folder of the user's own code, in which missing classes are looked up.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -62,6 +63,7 @@ class Options:
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     backend: str | None = None
     trust_code: bool = False
+    source: str | None = None
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Recovery:
     _error: ReconstructError | None = None
     _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
     _custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
     _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
 
     @property
@@ -162,6 +165,7 @@ def recover(
     examples: str | os.PathLike[str] | None = None,
     backend: str | None = None,
     trust_code: bool = False,
+    source: str | os.PathLike[str] | None = None,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
 ) -> Recovery:
@@ -181,7 +185,13 @@ def recover(
         several = any(isinstance(s, list | tuple) or (s is None and len(input_shape) > 1) for s in input_shape)
         shapes = list(input_shape) if several and isinstance(input_shape[0], list | tuple) else [list(input_shape)]
     options = Options(
-        shapes, None if examples is None else str(examples), custom, custom_objects or {}, backend, trust_code
+        shapes,
+        None if examples is None else str(examples),
+        custom,
+        custom_objects or {},
+        backend,
+        trust_code,
+        None if source is None else str(source),
     )
     own = Pool() if pool is None else None
     try:
@@ -223,7 +233,9 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
             path=path,
             hint="put the model's config beside it as JSON (model.to_json()), named like the weights",
         )
-    broken = next((f for f in artifact.findings if f.severity == "error"), None)
+    stops = _without_doubtful_counts(artifact, options)
+    result.findings = stops
+    broken = next((f for f in stops if f.severity == "error"), None)
     if broken is not None:
         raise BuildError(broken.message, path=broken.path, hint=broken.hint)
     if options.input_shape is not None:
@@ -234,9 +246,12 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         artifact, doubt = artifact.replace(dialect=artifact.writer), None
     if doubt is not None:
         result.findings = (*result.findings, doubt)
-    from reconstruct.runtimes import keras_3
+    from reconstruct.runtimes import keras_3, legacy_code
 
+    legacy_code.written_by(artifact.writer)
     given = {**keras_3.registered(), **custom_code.load(options.custom), **options.custom_objects}
+    if options.source is not None:
+        options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)
     outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
     assert outcome.artifact.model is not None
     lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}
@@ -335,6 +350,35 @@ def _stop_at(recovery: Recovery, reason: str) -> None:
     recovery.result.verification = unverified(reason).verification
 
 
+def _without_doubtful_counts(artifact: Artifact, options: Options) -> tuple[Finding, ...]:
+    """The findings; that a layer has other weights than Keras's own of that name stops nobody who has its code."""
+    if options.source is None and not options.custom and not options.custom_objects:
+        return artifact.findings
+    return tuple(replace(f, severity="info") if f.code == "unexpected_weights" else f for f in artifact.findings)
+
+
+def _with_source(
+    recovery: Recovery,
+    artifact: Artifact,
+    options: Options,
+    given: Mapping[str, Any],
+    doubt: Finding | None,
+    say: Progress,
+) -> tuple[Options, dict[str, Any], Finding | None]:
+    """The options and objects with the definitions that the user's source tree has of what is missing."""
+    from reconstruct.runtimes import from_source
+
+    say("searching the source")
+    assert options.source is not None
+    chosen = from_source.choose(artifact, options.source, given, options.examples)
+    recovery.result.findings = (*recovery.result.findings, *chosen.findings)
+    if chosen.path is None:
+        return options, dict(given), doubt
+    recovery._source = chosen
+    custom = replace(options, custom=(*options.custom, chosen.path))
+    return custom, {**given, **chosen.objects}, doubt or chosen.doubt
+
+
 def _sources(tensors: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(s for t in tensors for s in t.sources))
 
@@ -366,7 +410,7 @@ def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np
         try:
             keras_3.run(model, made[0])
         except NotImplementedError as error:  # of a class that the user has still to write
-            message = f"the model runs into code that is not written yet: {keras_3.reason(error)}"
+            message = f"the model runs into code that is not written yet: {places.reason(error)}"
             raise Unwritten(message, hint="write it; what went before is in the file that was written") from error
         except Exception as error:
             problem = error
@@ -374,7 +418,7 @@ def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np
         return made
     assert problem is not None
     raise BuildError(
-        f"the model was built, but does not run: {type(problem).__name__}: {keras_3.reason(problem)}",
+        f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",
         hint="give the shape of its input: --input-shape 28,28,1 (without the batch axis)",
     ) from problem
 
@@ -394,7 +438,7 @@ def _verify(
     tolerance = max([TOLERANCE, *(HALF_TOLERANCE.get(d, TOLERANCE) for d in keras_3.compute_dtypes(model))])
     if options.examples is not None:
         return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
-    reason = None if options.trust_code else why_not_asked(artifact)
+    reason = None if options.trust_code else why_not_asked(artifact, recovery._custom_objects)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
     if recovery._random:

@@ -168,6 +168,7 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
         "examples": Path("e.npz"),
         "backend": None,
         "trust_code": True,
+        "source": None,
     }
 
 

@@ -157,7 +157,7 @@ def test_what_stops_is_shown_and_the_rest_still_counted(tmp_path: Path) -> None:
 
 def test_missing_components_are_named_with_all_that_the_file_knows(tmp_path: Path) -> None:
     layers = [
-        dense("a", batch_input_shape=[None, 3], activation="softplus2"),
+        dense("a", batch_input_shape=[None, 3], activation="twirl"),
         {"class_name": "Swirl", "config": {"name": "s", "turns": 7}},
         {"class_name": "Swirl", "config": {"name": "t", "turns": 8}},
         {"class_name": "Mine>Dense", "config": {"name": "own", "units": 2}},
@@ -180,7 +180,7 @@ def test_missing_components_are_named_with_all_that_the_file_knows(tmp_path: Pat
     assert "--custom FILE.py" in swirl["hint"]
     assert ("layer", "Dense") in missing
     assert missing["lambda", "Lambda"]["uses"][0]["path"] == "model/code"
-    assert missing["activation", "softplus2"]["uses"] == [{"layer": "a_activation", "path": "model/a/activation"}]
+    assert missing["activation", "twirl"]["uses"] == [{"layer": "a_activation", "path": "model/a/activation"}]
     assert facts["training"] == {"optimizer": "SGD", "loss": "my_loss", "metrics": ["mine"], "optimizer_tensors": 0}
 
 

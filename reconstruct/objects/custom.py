@@ -21,6 +21,8 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from reconstruct.errors import ReadError
+from reconstruct.objects.source import places
+from reconstruct.objects.source.extract import EXPORTS
 
 ENTRY_POINTS = "reconstruct.custom_objects"
 T = TypeVar("T")
@@ -53,7 +55,14 @@ def load(sources: Sequence[str]) -> dict[str, Any]:
     for source in sources:
         module = _import(source)
         own = getattr(module, "custom_objects", None)
-        found.update({k: v for k, v in vars(module).items() if not k.startswith("_") and _may_be_own(v)})
+        exported = getattr(module, EXPORTS, None)
+        found.update(
+            {
+                k: v
+                for k, v in vars(module).items()
+                if (k in exported if exported is not None else not k.startswith("_") and _may_be_own(v))
+            }
+        )
         if isinstance(own, dict):
             found.update(own)
     return {**_announced(), **REGISTRY, **found}
@@ -104,6 +113,12 @@ def _import(source: str) -> ModuleType:
             return importlib.import_module(source)
         path = Path(source).resolve(strict=True)
         name = f"reconstruct_custom_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+        from reconstruct.runtimes import legacy_code
+
+        text = path.read_text("utf-8")
+        places.remember(str(path), text)
+        if legacy_code.wanted_for(text):
+            return legacy_code.execute(path, name, text)
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
@@ -112,8 +127,9 @@ def _import(source: str) -> ModuleType:
         spec.loader.exec_module(module)
         return module
     except Exception as error:
+        where = places.place_of(error)
         raise ReadError(
-            f"{source} cannot be imported: {type(error).__name__}: {error}",
+            f"{source} cannot be imported: {type(error).__name__}: {error}{f' ({where})' if where else ''}",
             path=source,
             hint="--custom takes a Python file or an importable module",
         ) from error

@@ -187,6 +187,11 @@ def apply(
     return Outcome(done, tuple(log.changes), tuple(log.findings), tuple(log.refused))
 
 
+def _is_own(layer: Layer, context: Context) -> bool:
+    """Whether the user gave a class of that name: then it is no layer of Keras that a rule may know."""
+    return isinstance(context.objects.get(layer.class_name), type)
+
+
 def _apply(
     each: Rule,
     layer: Layer,
@@ -201,7 +206,7 @@ def _apply(
         layer = layer.map_parts(lambda key, part: parts[key])
         for chain in chains:
             layer = splice(layer, layer.graph[chain.name] if layer.graph else chain)
-    if not each.applies_to(layer):
+    if not each.applies_to(layer) or (each.layers is not None and _is_own(layer, context)):
         return layer
     try:
         result: Any = each.function(layer, context)

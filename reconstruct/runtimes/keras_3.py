@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +20,9 @@ from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.errors import BuildError, ConfigError, UnknownLayer
 from reconstruct.objects.custom import find
 from reconstruct.objects.placeholders import is_placeholder, resolved
+from reconstruct.objects.source import places
 from reconstruct.objects.stubs import Use
-from reconstruct.runtimes import build_time, object_paths
+from reconstruct.runtimes import build_time, matching
 from reconstruct.stock import foreign_activation
 
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
@@ -223,7 +223,7 @@ class _Builder:
         name = foreign_activation(value)
         given = None if name is None else find(self.custom_objects, name)
         if given is not None and isinstance(value, str):
-            return self.custom_objects[given]
+            return _as_function(self.custom_objects[given], value)
         try:
             keras.activations.get(value)
         except Exception:
@@ -302,8 +302,10 @@ class _Builder:
         except (BuildError, ConfigError):
             raise
         except Exception as error:
+            where = places.place_of(error)
             raise BuildError(
-                f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: {reason(error)}",
+                f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: "
+                f"{places.reason(error)}{f' ({where})' if where else ''}",
                 path=layer.path,
             ) from error
 
@@ -312,7 +314,10 @@ class _Builder:
         for layer, instance in self._made:
             if layer.weights:
                 self._guard(layer, lambda la=layer, i=instance: self._assign(la, i))
-            elif not layer.children and getattr(instance, "weights", None):
+        given = {id(variable) for variable, _ in self.assigned}
+        for layer, instance in self._made:
+            own = [] if layer.weights or layer.children else getattr(instance, "weights", None) or []
+            if any(id(variable) not in given for variable in own):
                 raise BuildError(
                     f"the file has no weights for {layer.class_name} {layer.name!r}",
                     path=layer.path,
@@ -322,18 +327,17 @@ class _Builder:
     def _assign(self, layer: Layer, instance: Any) -> None:
         count = len(instance.weights)
         if len(layer.weights) != count:
-            names = [_short(v, instance) for v in instance.weights]
+            names = [matching.short_name(v, instance) for v in instance.weights]
             raise BuildError(
                 f"{layer.class_name} {layer.name!r} has {count} variables ({', '.join(names[:20])}), "
                 f"the file has {len(layer.weights)} ({', '.join(list(layer.weights)[:20])})",
                 path=layer.path,
             )
-        variables = _by_name(layer, instance)
-        if variables is None and object_paths.are_paths(layer.weights):
-            object_paths.load(instance, layer.weights)
-            variables = _by_value(layer, instance)
-        variables = variables or self._by_position(layer, instance)
-        for (name, tensor), variable in zip(layer.weights.items(), variables, strict=True):
+        found = matching.variables(layer, instance)
+        if not found.certain:
+            message = f"the weights of {layer.name!r} have other names than its variables and were taken in their order"
+            self.findings.append(Finding("weights_by_position", "warning", layer.path, message))
+        for (name, tensor), variable in zip(layer.weights.items(), found.variables, strict=True):
             if tuple(variable.shape) != tensor.shape:
                 raise BuildError(
                     f"{name} of {layer.class_name} {layer.name!r} is {tensor.shape} in the file, "
@@ -345,58 +349,18 @@ class _Builder:
         if hasattr(instance, "finalize_state"):  # Normalization computes with numbers made of its variables
             instance.finalize_state()
 
-    def _by_position(self, layer: Layer, instance: Any) -> list[Any]:
-        """The variables in the order in which HDF5 files have them: those that are trained first.
 
-        Where the names say that this may be another order, the choice is a finding.
-        """
-        variables = [*instance.trainable_weights, *instance.non_trainable_weights]
-        pairs = [(name.rpartition("/")[2], v.name) for name, v in zip(layer.weights, variables, strict=True)]
-        known = {name for _, name in pairs}
-        if any(ours != theirs and theirs in known for theirs, ours in pairs):
-            message = (
-                f"the weights of {layer.name!r} have other names than its variables; they were taken in their order"
-            )
-            self.findings.append(Finding("weights_by_position", "warning", layer.path, message))
-        return variables
+def _as_function(thing: Any, name: str) -> Any:
+    """An activation as a function: some made it a layer (`Activation(swish)`), which Keras 3 takes for none."""
+    if not isinstance(thing, keras.layers.Layer):
+        return thing
 
+    def activation(x: Any) -> Any:
+        return thing(x)
 
-def _by_name(layer: Layer, instance: Any) -> list[Any] | None:
-    """The variable for each tensor by the names in the file, or None unless they name each exactly once."""
-    names = {_short(v, instance): v for v in instance.weights}
-    found = []
-    for name in layer.weights:
-        flat = name.replace("/", "_")  # as placeholders and stubs call it
-        matches = [n for n in names if n in (name, flat) or n.endswith("/" + name)]
-        if len(matches) != 1:
-            return None
-        found.append(names[matches[0]])
-    return found if len({id(v) for v in found}) == len(instance.weights) else None
-
-
-def _by_value(layer: Layer, instance: Any) -> list[Any]:
-    """The variable that holds the value of each tensor; of several alike each once."""
-    left = list(instance.weights)
-    found = []
-    for tensor in layer.weights.values():
-        value = tensor.read()
-        same = next(v for v in left if tuple(v.shape) == tensor.shape and np.array_equal(np.asarray(v), value))
-        left = [v for v in left if v is not same]
-        found.append(same)
-    return found
-
-
-def reason(error: BaseException) -> str:
-    """The line of an error that says what happened, which Keras puts in bold between lines that say where."""
-    text = str(error).strip()
-    bold = re.search("\x1b\\[1m(.*?)\x1b\\[0m", text, re.DOTALL)
-    lines = (bold[1] if bold else text).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
-def _short(variable: Any, instance: Any) -> str:
-    """The name of a variable below its layer: `kernel`, `query/kernel`."""
-    return str(variable.path).split(f"{instance.name}/", 1)[-1]
+    activation.__name__ = activation.__qualname__ = name
+    activation.__module__ = type(thing).__module__
+    return activation
 
 
 def _operation(layer: Layer) -> Any:

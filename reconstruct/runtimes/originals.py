@@ -21,6 +21,9 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 
+from reconstruct.objects.source.extract import EXPORTS
+from reconstruct.runtimes import old_paths
+
 Arrays: TypeAlias = list[np.ndarray[Any, Any]]
 
 
@@ -89,6 +92,7 @@ def custom_objects(sources: Iterable[str]) -> dict[str, Any]:
             if spec is None or spec.loader is None:
                 raise ImportError(f"{path} is no Python file")
             module = importlib.util.module_from_spec(spec)
+            old_paths.answer(module)
             sys.modules[name] = module
             sys.path.insert(0, str(path.parent.resolve()))
             try:
@@ -97,6 +101,10 @@ def custom_objects(sources: Iterable[str]) -> dict[str, Any]:
                 sys.path.remove(str(path.parent.resolve()))
         else:
             module = importlib.import_module(source)
+        exported = getattr(module, EXPORTS, None)
+        if exported is not None:
+            found.update({name: getattr(module, name) for name in exported})
+            continue
         for name, value in vars(module).items():
             home = (getattr(value, "__module__", None) or "").partition(".")[0]
             if (inspect.isclass(value) or inspect.isfunction(value)) and home not in _FRAMEWORKS:

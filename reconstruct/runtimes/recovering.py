@@ -37,6 +37,7 @@ def _one(request: dict[str, Any], pool: WorkerPool) -> dict[str, Any]:
         examples=hint.get("examples"),
         custom=hint.get("custom", ()),
         backend=hint.get("backend"),
+        source=hint.get("source"),
         pool=pool,
     )
     return write(recovery, request["output"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from reconstruct.artifact import Artifact, Layer
-from reconstruct.errors import OracleUnavailable, ReconstructError
+from reconstruct.errors import NotEquivalent, OracleUnavailable, ReconstructError
+from reconstruct.objects.lambdas import stored
 from reconstruct.objects.missing import is_stock
 from reconstruct.runtimes import oracles
 from reconstruct.runtimes.worker import WorkerPool
@@ -109,14 +110,15 @@ def _names(artifact: Artifact) -> list[str]:
     return sorted({n.package if n.package and ">" in n.package else n.class_name for n in own})
 
 
-def why_not_asked(artifact: Artifact) -> str | None:
+def why_not_asked(artifact: Artifact, given: Collection[str] = ()) -> str | None:
     """Why no oracle may see the file: it holds code, or names something outside itself. None if it is harmless.
 
-    An earlier Keras runs marshaled code as soon as it opens a file, and follows the paths it finds there.
+    `given` are names of functions that the user gave, which a Keras takes before any other of that name. An earlier
+    Keras runs marshaled code as soon as it opens a file, and follows the paths it finds there.
     """
     assert artifact.model is not None
     for layer in artifact.model.walk():
-        if layer.class_name == "Lambda" or _has_code(layer.config):
+        if (layer.class_name == "Lambda" and not _calls_only(layer, given)) or _has_code(layer.config):
             return f"{layer.path} holds Python code, which an oracle would execute (allow it with --trust-code)"
         outside = _outside(layer)
         if outside:
@@ -124,6 +126,18 @@ def why_not_asked(artifact: Artifact) -> str | None:
     if artifact.training is not None and _has_code(artifact.training.config):
         return "the training config holds Python code, which an oracle would execute (allow it with --trust-code)"
     return None
+
+
+def _calls_only(layer: Layer, given: Collection[str]) -> bool:
+    """Whether a Lambda layer holds no code, and calls nothing but a function that the user gave."""
+    try:
+        function = stored(layer.config)
+    except NotEquivalent:
+        return False
+    shape = layer.config.get("output_shape")
+    plain = shape is None or (isinstance(shape, list | tuple) and all(n is None or isinstance(n, int) for n in shape))
+    plain = plain and layer.config.get("output_shape_type", "raw") == "raw" and not layer.config.get("mask")
+    return function.code is None and function.name in given and plain
 
 
 def _has_code(value: Any) -> bool:

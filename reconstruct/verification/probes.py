@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconstruct.artifact import Graph, Layer, Ref, refs_in
+from reconstruct.stock import LAYERS
 
 # Sizes tried for axes the file leaves open, in sequences and in images. TensorFlow computes garbage, without an error,
 # where a depthwise convolution is larger than its input, so images are not small to begin with.
@@ -104,7 +105,20 @@ def _limit_of(layer: Layer, position: int) -> int | None:
     if layer.graph is not None:
         limits = list(_limits(layer).values())
         return limits[position] if position < len(limits) else None
-    return None
+    return _stated_limit(layer)
+
+
+_COUNTS = (
+    "input_dim vocab_size vocabulary_size vocab num_words max_features n_vocab vocab_len num_embeddings token_num "
+    "max_words num_tokens"
+).split()
+
+
+def _stated_limit(layer: Layer) -> int | None:
+    """How many indices somebody's own layer takes, by the usual names of that argument."""
+    if layer.class_name in LAYERS or layer.is_model or layer.class_name == "Op":
+        return None
+    return next((v for v in map(layer.config.get, _COUNTS) if isinstance(v, int) and v > 1), None)
 
 
 def _keeps_values(layer: Layer) -> bool:

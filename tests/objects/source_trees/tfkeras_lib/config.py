@@ -1,0 +1,3 @@
+WIDTH = 5
+DEPTH = WIDTH - 3
+ACT = 'relu'
