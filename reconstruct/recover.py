@@ -287,12 +287,11 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     say("verifying")
     inputs = _inputs(built.model, outcome)
     try:
-        made = _runnable_probes(built.model, inputs)
+        made, outputs = _runnable_probes(built.model, inputs)
     except Unwritten as error:
         result.findings = (*result.findings, Finding("not_implemented", "error", "model", error.message, error.hint))
         _stop_at(recovery, error.message)
         return
-    outputs = [keras_3.run(built.model, p) for p in made]
     verdict = _verify(recovery, artifact, made, outputs, options, pool)
     result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
     if options.examples is not None:
@@ -399,23 +398,21 @@ def _inputs(model: Any, outcome: Outcome) -> list[probes.Input]:
     return [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
 
 
-def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> list[list[np.ndarray]]:
-    """Probes of the first size that the model takes, where the file leaves the size open."""
+def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> tuple[list[Arrays], list[Arrays]]:
+    """Probes of the first form and size that the model takes, where the file leaves them open, and its outputs."""
     from reconstruct.runtimes import keras_3
 
-    sizes = probes.sizes_to_try(inputs)
     problem: Exception | None = None
-    for size in sizes:
-        made = list(probes.make(inputs, size))
-        try:
-            keras_3.run(model, made[0])
-        except NotImplementedError as error:  # of a class that the user has still to write
-            message = f"the model runs into code that is not written yet: {places.reason(error)}"
-            raise Unwritten(message, hint="write it; what went before is in the file that was written") from error
-        except Exception as error:
-            problem = error
-            continue
-        return made
+    for rows, each in probes.forms_to_try(inputs):
+        for size in probes.sizes_to_try(inputs):
+            made = list(probes.make(each, size, rows))
+            try:
+                return made, [keras_3.run(model, probe) for probe in made]
+            except NotImplementedError as error:  # of a class that the user has still to write
+                message = f"the model runs into code that is not written yet: {places.reason(error)}"
+                raise Unwritten(message, hint="write it; what went before is in the file that was written") from error
+            except Exception as error:
+                problem = problem or error
     assert problem is not None
     raise BuildError(
         f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",

@@ -105,8 +105,11 @@ def _wanted(artifact: Artifact, given: Mapping[str, Any]) -> Iterator[Wanted]:
                 tuple(dict.fromkeys(w["name"] for use in uses for w in use["weights"])),
             )
     doubted = {f.path for f in artifact.findings if f.code == "unexpected_weights"}
+    others = _known(artifact, given) - {entry["name"] for entry in entries}  # not Keras's own of that name
     for layer in artifact.model.walk() if artifact.model is not None else ():
-        if layer.path in doubted and layer.class_name not in given:
+        if layer.class_name in given or not layer.weights:
+            continue
+        if layer.path in doubted or layer.class_name in others:
             yield Wanted(layer.class_name, "layer", (layer.config,), tuple(layer.weights))
     for entry in entries:
         if entry["kind"] == "activation" and entry["name"].isidentifier():

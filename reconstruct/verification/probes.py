@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,9 +29,9 @@ class Input:
     limit: int | None = None
     mask: float | None = None
 
-    def sized(self, size: int) -> tuple[int, ...]:
+    def sized(self, size: int, rows: int = BATCH) -> tuple[int, ...]:
         """The shape with every open axis but the batch set to `size`."""
-        batch = BATCH if self.shape[0] is None else self.shape[0]
+        batch = rows if self.shape[0] is None else self.shape[0]
         return (batch, *(size if n is None else n for n in self.shape[1:]))
 
     @property
@@ -43,6 +43,13 @@ def sizes_to_try(inputs: Sequence[Input]) -> tuple[int, ...]:
     """Sizes for the open axes of these inputs, the likeliest first; a single one where no axis is open."""
     axes = max((i.open_axes for i in inputs), default=0)
     return OPEN_IMAGE_SIZES if axes > 1 else OPEN_SIZES if axes else OPEN_SIZES[:1]
+
+
+def forms_to_try(inputs: Sequence[Input]) -> tuple[tuple[int, Sequence[Input]], ...]:
+    """Numbers of rows and inputs: the usual ones, then a single row, as graph networks take, and then indices that are
+    all 0 where nothing says how many there are."""
+    first = [replace(i, limit=1) if _is_index(i) and i.limit is None else i for i in inputs]
+    return (BATCH, inputs), (1, inputs), (1, first)
 
 
 def index_limits(model: Layer) -> dict[str, int]:
@@ -127,7 +134,7 @@ def _keeps_values(layer: Layer) -> bool:
     return layer.class_name in _SAME_VALUES
 
 
-def make(inputs: Sequence[Input], size: int) -> Iterator[list[np.ndarray]]:
+def make(inputs: Sequence[Input], size: int, rows: int = BATCH) -> Iterator[list[np.ndarray]]:
     """Three probes, one array an input: normal values, values of images scaled to 0…1, and edges.
 
     Indices are uniform. The second probe is padded at the end of each row and the third at the start, as masked
@@ -135,7 +142,7 @@ def make(inputs: Sequence[Input], size: int) -> Iterator[list[np.ndarray]]:
     The third holds the largest index.
     """
     rng = np.random.default_rng(SEED)
-    shapes = [i.sized(size) for i in inputs]
+    shapes = [i.sized(size, rows) for i in inputs]
     yield [
         _indices(rng, i, s) if _is_index(i) else rng.standard_normal(s).astype(_dtype(i))
         for i, s in zip(inputs, shapes, strict=True)
