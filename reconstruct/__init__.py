@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from reconstruct.errors import ReconstructError
 from reconstruct.migrate import migrate
+from reconstruct.objects.custom import load as custom_objects
 from reconstruct.objects.custom import register
 from reconstruct.readers import read as inspect
 from reconstruct.recover import Recovery, recover
 
-__all__ = ["ReconstructError", "Recovery", "inspect", "migrate", "recover", "register", "register_keras_objects"]
+__all__ = [
+    "ReconstructError",
+    "Recovery",
+    "custom_objects",
+    "inspect",
+    "migrate",
+    "recover",
+    "register",
+    "register_keras_objects",
+]
 
 
 def register_keras_objects() -> None:

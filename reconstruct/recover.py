@@ -151,9 +151,23 @@ class Recovery:
                         hint="this is a defect of reconstruct or Keras; please report it",
                     )
             written.replace(target)
+            self._save_source(target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         self.result.output = str(target)
+
+    def _save_source(self, target: Path) -> None:
+        """Put the definitions that came from the user's source tree beside the model, which needs them to load."""
+        if self._source is None or self.result.portable:
+            return
+        text = Path(self._source.path).read_text("utf-8")
+        beside = target.with_name(f"{target.stem}_layers.py")
+        while beside.exists() and beside.read_text("utf-8", "replace") != text:
+            beside = beside.with_name(f"{beside.stem}_.py")
+        beside.write_text(text, "utf-8")
+        message = f"the definitions that the model needs to load are in {beside}"
+        hint = f"keras.models.load_model(…, custom_objects=reconstruct.custom_objects([{beside.name!r}]))"
+        self.result.findings = (*self.result.findings, Finding("source_written", "info", str(beside), message, hint))
 
 
 def recover(

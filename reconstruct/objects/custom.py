@@ -49,7 +49,10 @@ def load(sources: Sequence[str]) -> dict[str, Any]:
     """All public classes, functions and values of the modules by name, and what `register` was given.
 
     A dict `custom_objects` in a module names further ones. What a module imports from a framework is left out. The
-    modules are executed, because the user names them. Raises `ReadError` for one that cannot be imported.
+    modules are executed, because the user names them; code for Keras 1 and 2 runs on Keras 3 as far as it can. Raises
+    `ReadError` for one that cannot be imported.
+
+    >>> keras.models.load_model("new.keras", custom_objects=load(["new_layers.py"]))   # doctest: +SKIP
     """
     found: dict[str, Any] = {}
     for source in sources:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -55,6 +56,10 @@ def test_a_model_is_recovered_with_its_authors_source(
     recovery.save(tmp_path / "out.keras")
     findings = {f.code: f for f in recovery.result.findings}
     assert "source_used" in findings
+    beside = tmp_path / "out_layers.py"
+    assert beside.exists() != recovery.result.portable
+    if beside.exists():  # whoever gets the two files can load the model
+        keras.models.load_model(tmp_path / "out.keras", reconstruct.custom_objects([str(beside)]))
     with np.load(path.with_suffix(".npz")) as stored:
         outputs = keras_3.run(recovery.model, [stored[k] for k in stored.files if k.startswith("x")])
         recorded = [stored[k] for k in stored.files if k.startswith("y")]
