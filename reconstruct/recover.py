@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reconstruct import rules
-from reconstruct.artifact import Artifact, Finding, Layer
+from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
@@ -32,15 +32,11 @@ from reconstruct.verification.oracle import why_not_asked
 from reconstruct.verification.verdict import Arrays, Verdict, against_examples, against_oracles, unverified
 
 if TYPE_CHECKING:
-    from reconstruct.runtimes.keras_3 import Build
     from reconstruct.runtimes.worker import WorkerPool
 
 Progress = Callable[[str], None]
 # Findings of rules that stand for a choice which neither the file nor, without an oracle, anything else confirms
 ASSUMPTIONS = ("known_layer_assumed", "lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous")
-
-# So many layers may turn out not to build behind placeholders; each costs another attempt
-MOST_FURTHER_PLACEHOLDERS = 30
 
 
 class Unwritten(BuildError):
@@ -260,7 +256,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         artifact, doubt = artifact.replace(dialect=artifact.writer), None
     if doubt is not None:
         result.findings = (*result.findings, doubt)
-    from reconstruct.runtimes import keras_3, legacy_code
+    from reconstruct.runtimes import incomplete, keras_3, legacy_code
 
     legacy_code.written_by(artifact.writer)
     given = {**keras_3.registered(), **custom_code.load(options.custom), **options.custom_objects}
@@ -282,7 +278,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     # A class that stands in for one of another name is written under its own
     recovery._custom_objects = {**{getattr(o, "__name__", k): o for k, o in objects.items()}, **objects}
     try:
-        built, lost = _build(outcome.artifact.model, objects)
+        built, lost = incomplete.build(outcome.artifact.model, objects)
     except (BuildError, ConfigError) as error:
         if not _load_native(recovery, outcome, path, objects, error):
             raise
@@ -294,7 +290,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
 
     if lost:
-        result.assumptions = (*result.assumptions, *_assumed_shapes(built.model))
+        result.assumptions = (*result.assumptions, *incomplete.assumed_shapes(built.model))
         _stop_at(recovery, "a model with placeholders cannot run")
         _compile(recovery, artifact, built.assigned)
         return
@@ -314,47 +310,6 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
-
-
-def _build(model: Layer, objects: Mapping[str, Any]) -> tuple[Build, list[Finding]]:
-    """The model with a placeholder for each layer whose code is missing, and the findings that say so.
-
-    The shape of what a placeholder gives is inferred. Where a layer behind it cannot be built on that, less is taken
-    for known; and where that is of no use either, the layer becomes a placeholder as well.
-    """
-    from reconstruct.runtimes import keras_3
-    from reconstruct.runtimes.build_time import Undecided
-
-    filled, lost = placeholders.fill(model, objects)
-    try:
-        return keras_3.build(filled, objects), lost
-    except BuildError as error:
-        written = {name: thing for name, thing in objects.items() if not custom_code.unwritten(thing)}
-        if isinstance(error.__cause__, Undecided):
-            model = placeholders.without(model, error.path, error.message)
-        filled, lost = placeholders.fill(model, written)
-        if not lost:
-            raise
-    filled = placeholders.opened(filled)
-    for _ in range(MOST_FURTHER_PLACEHOLDERS):
-        try:
-            return keras_3.build(filled, written), lost
-        except BuildError as error:
-            before, reason = len(lost), f"it cannot be built behind the placeholder {lost[0].path}: {error.message}"
-            filled, lost = placeholders.fill(placeholders.without(filled, error.path, reason), written)
-            if len(lost) == before:
-                raise
-    return keras_3.build(filled, written), lost
-
-
-def _assumed_shapes(model: Any) -> list[dict[str, str]]:
-    """The shapes of what placeholders give, which nothing in the file states."""
-    from reconstruct.runtimes import keras_3
-
-    return [
-        {"path": use.layer, "message": f"it gives {', '.join(map(str, use.outputs))}, going by what follows it"}
-        for use in keras_3.placeholders(model)
-    ]
 
 
 def _stop_at(recovery: Recovery, reason: str) -> None:
