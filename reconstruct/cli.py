@@ -184,8 +184,7 @@ def recover(
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     _check_output(output, file)
-    if source is not None and not source.exists():
-        raise typer.BadParameter(f"there is no {source}", param_hint="--source")
+    _check_source(source)
     if report is not None:
         _check_writable(report, "--report")
     with _errors_shown(), _quiet_frameworks():
@@ -258,12 +257,14 @@ def migrate(
         int | None, typer.Option("--jobs", min=1, help="processes; default: as many as there are cores")
     ] = None,
     custom: Custom = None,
+    source: Source = None,
 ) -> None:
     """Recover many models (files, or all below directories) into a directory. Can be run again to continue."""
     if len(paths) < 2:
         raise typer.BadParameter("give at least one source and the destination directory")
     from reconstruct import display
 
+    _check_source(source)
     *sources, target = paths
     if target.exists() and not target.is_dir():
         raise typer.BadParameter(f"the destination {target} is not a directory")
@@ -288,6 +289,7 @@ def migrate(
                 hints=wanted,
                 jobs=jobs,
                 custom=custom or (),
+                source=None if source is None else str(source),
                 on_total=bar.total,
                 on_result=bar.advance,
             )
@@ -328,6 +330,11 @@ def install_oracles() -> None:
                 failed = True
         display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
     raise typer.Exit(1 if failed else 0)
+
+
+def _check_source(source: Path | None) -> None:
+    if source is not None and not source.exists():
+        raise typer.BadParameter(f"there is no {source}", param_hint="--source")
 
 
 def _check_output(output: Path, source: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.naming import output_name
+from reconstruct.objects.source.tree import paths
 from reconstruct.readers.config_json import config_names
 from reconstruct.readers.sniff import HDF5_SIGNATURE
 from reconstruct.report import VERSION, Result
@@ -41,6 +42,7 @@ def migrate(
     hints: Mapping[str, Mapping[str, Any]] | None = None,
     jobs: int | None = None,
     custom: Sequence[str] = (),
+    source: str | None = None,
     on_total: Callable[[int], None] | None = None,
     on_result: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
@@ -49,11 +51,12 @@ def migrate(
     Returns one result a file, as the report has it, in the order of the sources. A file that fails does not stop the
     others. A file that an earlier run with the same hints finished, and that has not changed, is not done again.
     `hints` has, by path relative to its source directory, `input_shape`, `examples`, `custom`, `source` and `backend`.
+    `source` is a folder with the user's own code, for every file whose hint names no other.
     """
     target = Path(destination)
     target.mkdir(parents=True, exist_ok=True)
     state = _State(target / STATE)
-    tasks = plan(sources, target, hints or {}, custom, state.owners)
+    tasks = plan(sources, target, hints or {}, custom, source, state.owners)
     if on_total:
         on_total(len(tasks))
     results: dict[str, dict[str, Any]] = {}
@@ -93,6 +96,7 @@ def plan(
     target: Path,
     hints: Mapping[str, Mapping[str, Any]],
     custom: Sequence[str] = (),
+    code: str | None = None,
     owners: Mapping[str, str] | None = None,
 ) -> list[Task]:
     """The files to recover and where each goes: no two to the same place, and none to that of a source or of what an
@@ -115,6 +119,8 @@ def plan(
         taken.add(output.lower())  # some file systems do not tell case
         hint = dict(hints.get(relative, {}))
         hint["custom"] = [*custom, *hint.get("custom", [])]
+        if code is not None:
+            hint.setdefault("source", code)
         tasks.append(Task(str(file), str(target / output), hint))
     return tasks
 
@@ -245,7 +251,8 @@ def _key(task: Task) -> str:
     source = Path(task.source).absolute()
     beside = [source.with_name(name) for name in config_names(source)]
     named = [Path(name) for name in (*task.hint.get("custom", ()), task.hint.get("examples")) if name]
-    states = [_stamp(path) for path in (source, *beside, *named)]
+    code = paths(Path(task.hint["source"])) if task.hint.get("source") else ()
+    states = [_stamp(path) for path in (source, *beside, *named, *code)]
     parts = [str(source), states, str(Path(task.output).absolute()), task.hint, VERSION]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

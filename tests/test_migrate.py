@@ -248,3 +248,18 @@ def test_real_files_through_the_command_line(source: Path, tmp_path: Path) -> No
     (source / "broken.h5").unlink()
     again = CliRunner().invoke(cli.app, [str(a) for a in arguments])
     assert again.exit_code == 0, again.output
+
+
+def test_the_users_code_goes_with_every_file_and_is_read_again_when_it_changes(source: Path, tmp_path: Path) -> None:
+    fill(source, "a.h5", "b.h5")
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "layers.py").write_text("x = 1", "utf-8")
+    tasks = plan([source], tmp_path / "new", {"a.h5": {"source": "other"}}, code=str(code))
+    named = {Path(t.source).name: t.hint.get("source") for t in tasks}
+    assert named.pop("a.h5") == "other"
+    assert set(named.values()) == {str(code)}
+    before = [migrate_module._key(t) for t in tasks if t.hint["source"] == str(code)]
+    (code / "layers.py").write_text("x = 12", "utf-8")
+    after = [migrate_module._key(t) for t in tasks if t.hint["source"] == str(code)]
+    assert not set(before) & set(after)

@@ -56,7 +56,7 @@ def read(root: str | os.PathLike[str]) -> Tree:
     """
     tree = Tree(Path(root))
     total = 0
-    for path in _paths(tree.root):
+    for path in paths(tree.root):
         relative = path.name if tree.root.is_file() else path.relative_to(tree.root).as_posix()
         try:
             size = path.stat().st_size
@@ -78,7 +78,8 @@ def read(root: str | os.PathLike[str]) -> Tree:
     return tree
 
 
-def _paths(root: Path) -> Iterator[Path]:
+def paths(root: Path) -> Iterator[Path]:
+    """The files of a folder that are Python, in a fixed order; or the one file `root`."""
     if root.is_file():
         yield root
         return
