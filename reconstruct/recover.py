@@ -259,9 +259,12 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     from reconstruct.runtimes import incomplete, keras_3, legacy_code
 
     legacy_code.written_by(artifact.writer)
-    given = {**keras_3.registered(), **custom_code.load(options.custom), **options.custom_objects}
+    known = keras_3.registered()
+    code = custom_code.load(options.custom)
+    given = {**known, **keras_3.registered_for_one(known), **code, **options.custom_objects}
     if options.source is not None:
         options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)
+        given = {**keras_3.registered_for_one(known), **given}
     outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
     assert outcome.artifact.model is not None
     lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}

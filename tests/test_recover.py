@@ -489,6 +489,16 @@ def test_without_its_code_everything_of_it_is_kept(functional: bool, tmp_path: P
     assert [f.code for f in again.result.findings if f.severity == "error"] == ["not_implemented"]
 
 
+def test_code_given_for_one_file_is_not_taken_for_the_next(tmp_path: Path) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text(
+        SWIRL.replace("class Swirl", '@keras.saving.register_keras_serializable("Mine")\nclass Swirl'), "utf-8"
+    )
+    source = swirl(tmp_path)
+    assert reconstruct.recover(source, custom=[str(code)], pool=NoPool()).status != "partial"
+    assert reconstruct.recover(source, pool=NoPool()).status == "partial"
+
+
 def test_custom_code_that_cannot_be_imported_fails_cleanly(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import no_such_module_anywhere", "utf-8")
     recovery = reconstruct.recover(MLP.path, custom=[str(tmp_path / "broken.py")], pool=NoPool())

@@ -448,10 +448,27 @@ def _as_inputs(model: Any, arrays: Sequence[np.ndarray]) -> Any:
     return keras.tree.pack_sequence_as(model._inputs_struct, list(arrays))
 
 
+_registered_for_one: set[str] = set()
+
+
 def registered() -> dict[str, Any]:
-    """What was registered with Keras (`register_keras_serializable`) by others than Keras and this package."""
+    """What was registered with Keras (`register_keras_serializable`) by others than Keras and this package.
+
+    What the code given for an earlier file registered is forgotten first: another file may mean another class.
+    """
     found = keras.saving.get_custom_objects()
+    for name in _registered_for_one:
+        found.pop(name, None)
+    _registered_for_one.clear()
     return {name: thing for name, thing in found.items() if not name.startswith(("keras>", "reconstruct>"))}
+
+
+def registered_for_one(before: Mapping[str, Any]) -> dict[str, Any]:
+    """What was registered since `registered()` gave `before`, by code for one file only."""
+    found = {n: thing for n, thing in keras.saving.get_custom_objects().items() if n not in before}
+    own = {name: thing for name, thing in found.items() if not name.startswith(("keras>", "reconstruct>"))}
+    _registered_for_one.update(own)
+    return own
 
 
 def is_layer(thing: Any) -> bool:
