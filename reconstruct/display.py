@@ -212,12 +212,14 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     names = f": {_list(unused, 5)}" if unused else ""
     yield f"tensors: {tensors['in_file']} in the file, {tensors['used']} used, {len(unused)} unused{names}"
     if not result["portable"]:
-        yield "not portable: loading it needs the custom code"
+        yield "not portable: to load it, call reconstruct.register_keras_objects(), and give Keras your own code"
     yield from _change_lines(_by_rule(result["changes"]))
-    for assumption in result["assumptions"][:_MOST_ASSUMPTIONS]:
+    found = {finding["message"] for finding in result["findings"]}
+    assumptions = [a for a in result["assumptions"] if a["message"] not in found]  # those are shown with their hints
+    for assumption in assumptions[:_MOST_ASSUMPTIONS]:
         yield f"assumed of {clean(assumption['path'])}: {_short(assumption['message'])}"
-    if len(result["assumptions"]) > _MOST_ASSUMPTIONS:
-        yield f"  and {len(result['assumptions']) - _MOST_ASSUMPTIONS} more assumptions: --report has all"
+    if len(assumptions) > _MOST_ASSUMPTIONS:
+        yield f"  and {len(assumptions) - _MOST_ASSUMPTIONS} more assumptions: --report has all"
     yield from _finding_lines(result["findings"])
     if any(finding["code"] in MISSING for finding in result["findings"]):
         yield f"skeletons of what is missing, to be filled in: reconstruct stub {clean(result['source'])} -o layers.py"
@@ -283,6 +285,9 @@ def _reason(result: Mapping[str, Any]) -> str:
     errors = [f["message"] for f in result["findings"] if f["code"] == "outputs_differ"]
     if errors:
         return _short(errors[0])
+    lost = [f["path"] for f in result["findings"] if f["code"] in MISSING]
+    if lost:
+        return f"code is missing for {len(lost)} {'layer' if len(lost) == 1 else 'layers'}: {_list(lost, 5)}"
     if result["assumptions"]:
         return _short("; ".join(", ".join(str(v) for v in a.values()) for a in result["assumptions"]))
     tried = [
