@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reconstruct import rules
+from reconstruct import inferring, rules
 from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import BuildError, ConfigError, ReconstructError
 from reconstruct.objects import custom as custom_code
@@ -53,7 +53,8 @@ class Options:
     `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
     `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
-    inside the file run in oracles.
+    inside the file run in oracles. `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for files of
+    weights alone, whose architecture is inferred.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -62,6 +63,9 @@ class Options:
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     backend: str | None = None
     trust_code: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
+    budget: float | None = None
 
 
 @dataclass
@@ -162,6 +166,9 @@ def recover(
     examples: str | os.PathLike[str] | None = None,
     backend: str | None = None,
     trust_code: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    budget: float | None = None,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
 ) -> Recovery:
@@ -180,9 +187,8 @@ def recover(
     if input_shape is not None:
         several = any(isinstance(s, list | tuple) or (s is None and len(input_shape) > 1) for s in input_shape)
         shapes = list(input_shape) if several and isinstance(input_shape[0], list | tuple) else [list(input_shape)]
-    options = Options(
-        shapes, None if examples is None else str(examples), custom, custom_objects or {}, backend, trust_code
-    )
+    given = None if examples is None else str(examples)
+    options = Options(shapes, given, custom, custom_objects or {}, backend, trust_code, settings or {}, task, budget)
     own = Pool() if pool is None else None
     try:
         return _recover(str(path), options, own or pool, on_progress or (lambda message: None))  # type: ignore[arg-type]
@@ -218,11 +224,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
     result.tensors = Tensors(len(artifact.tensors), 0, tuple(_sources(artifact.tensors)))
     if artifact.model is None:
-        raise BuildError(
-            "the file holds weights and no architecture, and inferring one is not implemented yet",
-            path=path,
-            hint="put the model's config beside it as JSON (model.to_json()), named like the weights",
-        )
+        inferring.climb(recovery, artifact, options, say)
+        return
     broken = next((f for f in artifact.findings if f.severity == "error"), None)
     if broken is not None:
         raise BuildError(broken.message, path=broken.path, hint=broken.hint)

@@ -1,0 +1,340 @@
+"""From a file of weights to a model: evidence, wiring, form and values, in this order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer
+from reconstruct.inference import search
+from reconstruct.inference.choices import Context, field_of, inner, softmax_witness, start_shapes
+from reconstruct.inference.evidence import Evidence, gather
+from reconstruct.inference.forward import NotComputed, Weights
+from reconstruct.inference.shapes import Shape
+from reconstruct.inference.structure import Form, Starts, Wiring, forms
+from reconstruct.inference.wiring import chain, contexts, wirings
+
+BUDGET = 120.0
+STRUCTURE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the user says of a file of weights."""
+
+    input_shape: Sequence[Sequence[int | None] | None] | None = None
+    examples: tuple[Sequence[np.ndarray], Sequence[np.ndarray]] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)  # LAYER.FIELD to value
+    task: str | None = None
+    budget: float = BUDGET
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A model that the tensors are those of, in the form of `artifact.dialect`.
+
+    `assumptions` are the choices that nothing decided. `examples_agree` is None without examples, else whether the
+    deciding ones agree; `held_back` is how many confirmed it.
+    """
+
+    artifact: Artifact
+    assumptions: tuple[Mapping[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    examples_agree: bool | None = None
+    confirmed: bool = False
+    held_back: int = 0
+
+
+def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda text: None) -> Inferred:
+    """The most plausible model for a file that holds weights alone, or the one that its user's examples decide."""
+    until = time.monotonic() + hints.budget
+    evidence = gather(artifact)
+    dialect = _dialect(artifact)
+    weights = Weights()
+    base = _context(evidence, dialect, artifact, hints, weights)
+    candidates = _forms(evidence, base, hints, until)
+    if hints.examples is None:
+        first = next(candidates, None)
+        if first is None:
+            return _held(artifact, evidence, dialect, "no model was found that all shapes fit")
+        opened = search.opened(*first)
+        values = opened.best()
+        return _inferred(artifact, evidence, dialect, opened, values, first[1], hints)
+    examples = search.split(*hints.examples)
+    evaluator = search.Evaluator(weights, dialect.major < 3)
+    found = search.Search(evaluator, examples, until, say).run(search.opened(f, c) for f, c in candidates)
+    if found is None:
+        first = next(_forms(evidence, base, replace(hints, examples=None), until + 10), None)
+        if first is None:
+            return _held(artifact, evidence, dialect, "no model was found that fits shapes and examples")
+        opened = search.opened(*first)
+        result = _inferred(artifact, evidence, dialect, opened, opened.best(), first[1], hints)
+        return replace(result, examples_agree=False)
+    left = None
+    if found.solved:
+        left = search.undecided(evaluator, examples, found, until + 5)
+    around = contexts(found.open.form.wiring, base)
+    result = _inferred(artifact, evidence, dialect, found.open, found.values, around, hints, left)
+    return replace(
+        result,
+        examples_agree=found.solved,
+        confirmed=found.confirmed,
+        held_back=examples.held_back if found.solved else 0,
+    )
+
+
+def _dialect(artifact: Artifact) -> Writer:
+    """The Keras whose meaning the choices have. Tensors of Keras 1 are brought to the form of Keras 2 at once."""
+    if artifact.container != "h5-weights":
+        return KERAS_3
+    return Writer("2.0.9", "tensorflow") if artifact.writer.major < 2 else artifact.writer
+
+
+def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hints, weights: Weights) -> Context:
+    version = dialect.version
+    era = "since"
+    if version < (2, 3, 0):
+        era = "between" if dialect.is_tf_keras else "before_2_3"
+    last = next((f.layer for f in reversed(evidence.layers) if "bias" in inner(f.layer).weights), None)
+    witness = 0.0
+    if last is not None and inner(last).class_name == "Dense":
+        bias = weights(inner(last).weights["bias"])
+        witness = softmax_witness(bias) if bias.size > 1 else 0.0
+    return Context(version=version, era=era, softmax=witness, keras_1=artifact.writer.major == 1, task=hints.task)
+
+
+def _forms(evidence: Evidence, base: Context, hints: Hints, until: float) -> Iterator[tuple[Form, list[Context]]]:
+    """The forms of all wirings, those of a likelier wiring first."""
+    targets: list[Shape | None] = [None] * 100
+    if hints.examples is not None:
+        targets = [tuple(y.shape[1:]) for y in hints.examples[1]]
+    for wiring in wirings(evidence):
+        if hints.examples is not None and len(wiring.outputs) != len(targets):
+            continue
+        around = contexts(wiring, replace(base, target=targets[0] if hints.examples is not None else None))
+        around = [replace(c, fixed=_fixed(wiring.nodes[i].layer.name, hints.settings)) for i, c in enumerate(around)]
+        for sizes in ("open", "square", "any"):
+            starts = _starts(wiring, hints, sizes)
+            if starts is None:
+                break
+            limit = min(until, time.monotonic() + STRUCTURE_SECONDS)
+            any_found = False
+            known = [replace(c, guessed=_given(hints) is None) for c in around]
+            for form in forms(wiring, known, starts, targets[: len(wiring.outputs)], limit):
+                any_found = True
+                yield form, around
+            if any_found or _given(hints) is not None:
+                break
+
+
+def _given(hints: Hints) -> list[Shape | None] | None:
+    """The input shapes that the user says, or that examples show."""
+    if hints.input_shape is not None:
+        return [None if s is None else tuple(s) for s in hints.input_shape]
+    if hints.examples is not None:
+        return [tuple(x.shape[1:]) for x in hints.examples[0]]
+    return None
+
+
+def _starts(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
+    given = _given(hints)
+    starts: dict[int, Sequence[tuple[Shape, float]]] = {}
+    for k, i in enumerate(wiring.inputs):
+        if given is not None:
+            if len(given) != len(wiring.inputs):
+                return None
+            shape = given[k]
+            if shape is not None:
+                starts[i] = [(shape, 0.0)]
+                if hints.examples is not None and None in shape:
+                    starts[i] = [(tuple(hints.examples[0][k].shape[1:]), 0.0)]
+                continue
+        starts[i] = list(start_shapes(_first_weighted(wiring, i), sizes))
+        if not starts[i]:
+            return None
+    return starts
+
+
+def _first_weighted(wiring: Wiring, index: int) -> Layer | None:
+    todo, seen = [index], set()
+    while todo:
+        at = todo.pop(0)
+        layer = wiring.nodes[at].layer
+        if layer.weights or layer.children:
+            return layer
+        for user in wiring.users(at):
+            if user not in seen:
+                seen.add(user)
+                todo.append(user)
+    return None
+
+
+def _fixed(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.rpartition(".")[2]: value for key, value in settings.items() if key.rpartition(".")[0] == name}
+
+
+# The result
+
+
+def _inferred(
+    artifact: Artifact,
+    evidence: Evidence,
+    dialect: Writer,
+    opened: search.Open,
+    values: search.Values,
+    around: Sequence[Context],
+    hints: Hints,
+    left: list[tuple[search.Key, list[Any]]] | None = None,
+) -> Inferred:
+    form = opened.form
+    layers = opened.layers(values)
+    model = _model(form, layers, hints)
+    assumptions = list(_assumptions(opened, values, layers, left))
+    if left is None and form.wiring.cost:
+        assumptions.append(_assumption("model", form.wiring.reason, [], None))
+    return Inferred(artifact.replace(model=model, dialect=dialect), tuple(assumptions), _findings(evidence))
+
+
+def _assumptions(
+    opened: search.Open,
+    values: search.Values,
+    layers: Sequence[Layer | None],
+    left: list[tuple[search.Key, list[Any]]] | None,
+) -> Iterator[dict[str, Any]]:
+    """The choices that nothing decides; with examples only those that they leave open."""
+    items: list[tuple[search.Key, list[Any]]] = (
+        [(k, [v for v, _ in a if v != values[k]][:6]) for k, a in opened.fields.items()] if left is None else left
+    )
+    for key, alternatives in items:
+        if not alternatives:
+            continue
+        layer = layers[key[0]]
+        assert layer is not None
+        yield _assumption(
+            layer.path or f"model/{layer.name}",
+            f"{layer.class_name} {layer.name!r} is taken to have {key[1]} {values[key]!r}"
+            + ("; the examples do not tell" if left is not None else ""),
+            alternatives,
+            f"{layer.name}.{key[1]}",
+        )
+    if left is not None:
+        return
+    for layer in layers:
+        if layer is None:
+            continue
+        for name in _STRUCTURE:
+            value = field_of(layer, name)
+            if value is not None:
+                message = (
+                    f"{layer.class_name} {layer.name!r} is taken to have {name} {value!r}: the likeliest that fits"
+                )
+                yield _assumption(layer.path or f"model/{layer.name}", message, [], f"{layer.name}.{name}")
+
+
+_STRUCTURE = ("strides", "padding", "pool_size", "size", "return_sequences", "merge_mode", "target_shape", "n", "dims")
+
+
+def _assumption(path: str, message: str, alternatives: Sequence[Any], setting: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": path, "message": message, "alternatives": list(alternatives)}
+    if setting is not None:
+        found["set"] = f"--set {setting}=VALUE"
+    return found
+
+
+def _findings(evidence: Evidence) -> tuple[Finding, ...]:
+    """How sure the layers are."""
+    doubtful = [f for f in evidence.layers if f.sure != "certain"]
+    found = [
+        Finding(
+            "layers_inferred",
+            "info",
+            "model",
+            f"the file holds weights alone; names and tensors together tell {len(evidence.layers) - len(doubtful)} of "
+            f"{len(evidence.layers)} layers",
+        )
+    ]
+    if doubtful:
+        names = ", ".join(f"{f.layer.name} ({f.layer.class_name})" for f in doubtful[:10])
+        found.append(Finding("layers_likely", "info", "model", f"less sure are the classes of: {names}"))
+    return tuple(found)
+
+
+def _model(form: Form, layers: Sequence[Layer | None], hints: Hints) -> Layer:
+    """The layers as a model: sequential where each follows the one before, else functional."""
+    wiring = form.wiring
+    alias = list(range(len(layers)))
+    for i, layer in enumerate(layers):
+        if layer is None:
+            alias[i] = alias[wiring.nodes[i].inputs[0]]
+    made: list[Layer] = []
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    for i, layer in enumerate(layers):
+        if layer is None:
+            continue
+        node = wiring.nodes[i]
+        name = layer.name or f"{layer.class_name.lower()}_{i}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names[i] = name
+        layer = layer.replace(name=name, path=f"model/{name}").having(name=name)
+        layer = layer.replace(config={**_DEFAULTS.get(layer.class_name, {}), **layer.config})
+        if not node.inputs:
+            layer = layer.having(batch_shape=[None, *_input_shape(form, i, hints)])
+        else:
+            refs = [Ref(names[alias[j]]) for j in node.inputs]
+            layer = layer.replace(calls=(Call((refs if len(refs) > 1 else refs[0],)),))
+            if layer.class_name == "MultiHeadAttention":
+                layer = layer.replace(calls=(Call((refs[0], refs[0])),))
+        made.append(layer)
+    straight = all(
+        len(node.inputs) == 1 and alias[node.inputs[0]] == alias[i - 1]
+        for i, node in enumerate(wiring.nodes)
+        if i and layers[i] is not None
+    )
+    if straight and len(wiring.outputs) == 1 and not any(n.class_name == "MultiHeadAttention" for n in made):
+        graph = Graph(tuple(n.replace(calls=()) for n in made))
+        return Layer("Sequential", "model", {"name": "model"}, graph=graph, path="model")
+    inputs = [Ref(names[i]) for i in wiring.inputs]
+    outputs = [Ref(names[alias[i]]) for i in wiring.outputs]
+    graph = Graph(tuple(made), inputs, outputs)
+    return Layer("Functional", "model", {"name": "model"}, graph=graph, path="model")
+
+
+# What Keras wants to be told and no output depends on in inference, or, of Activation, that it does nothing.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    **dict.fromkeys(
+        ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "AlphaDropout"),
+        {"rate": 0.5},
+    ),
+    "GaussianNoise": {"stddev": 0.1},
+    "Activation": {"activation": "linear"},
+    "RandomRotation": {"factor": 0.1},
+    "RandomZoom": {"height_factor": 0.1},
+    "RandomContrast": {"factor": 0.1},
+    "RandomTranslation": {"height_factor": 0.1, "width_factor": 0.1},
+}
+
+
+def _input_shape(form: Form, index: int, hints: Hints) -> Shape:
+    """The shape as the user says it, with sizes open that the model leaves open."""
+    if hints.input_shape is not None:
+        given = hints.input_shape[list(form.wiring.inputs).index(index)]
+        if given is not None:
+            return tuple(given)
+    return form.shapes[index]
+
+
+def _held(artifact: Artifact, evidence: Evidence, dialect: Writer, reason: str) -> Inferred:
+    """No model: all layers side by side, so that no tensor is lost."""
+    raise NotImplementedError(reason)
+
+
+__all__ = ["BUDGET", "Hints", "Inferred", "infer"]
+
+_ = (NotComputed, chain)
