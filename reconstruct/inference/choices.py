@@ -122,8 +122,8 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
             yield Option(ranked.having(size=[2, 1]), 4.5)
     elif name.startswith(("ZeroPadding", "Cropping")):
         key = "padding" if name.startswith("Zero") else "cropping"
-        for both, cost in ((1, 0.4), (2, 1.5), (3, 1.5), (4, 3.5), (5, 4.0)):
-            yield Option(ranked.having(**{key: [both] * n if n > 1 else both}), cost)
+        for margin, cost in ((1, 0.4), (2, 1.5), (3, 1.5), (4, 3.5), (5, 4.0)):
+            yield Option(ranked.having(**{key: [margin] * n if n > 1 else margin}), cost)
         for one_side in ([0, 1], [1, 0]):
             yield Option(ranked.having(**{key: [one_side] * n if n > 1 else one_side}), 2.0)
     elif name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU", "Bidirectional"):
@@ -167,11 +167,16 @@ def _ranked(layer: Layer, shape: Shape) -> Layer:
     return layer
 
 
+_ENLARGING = {"UpSampling1D", "UpSampling2D", "Conv2DTranspose", "Conv1DTranspose", "Conv3DTranspose", "Concatenate"}
+
+
 def _convolutions(layer: Layer, n: int, context: Context) -> Iterator[Option]:
     kernel = layer.config["kernel_size"]
     single = all(k == 1 for k in kernel)
-    paddings = {"valid": 0.0} if single else {k: v for k, v in priors.PADDING.items() if n == 1 or k != "causal"}
-    strides: list[tuple[list[int], float]]
+    # Without Flatten the sizes are kept, in images to images and in deep classifiers alike
+    kept = "Flatten" not in context.classes or layer.class_name.startswith(("Separable", "Depthwise"))
+    costs = priors.PADDING_KEPT if kept or context.classes & _ENLARGING else priors.PADDING
+    paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
     strides = [([s] * n, cost - (1.0 if s > 1 and max(kernel) >= 5 else 0.0)) for s, cost in priors.STRIDE.items()]
     if n == 2 and not context.guessed:
         strides += [([1, 2], 5.0), ([2, 1], 5.0)]

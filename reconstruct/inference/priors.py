@@ -84,6 +84,7 @@ BATCH_EPSILON = {1e-3: 0.05, 1e-5: 3.5, 1e-6: 4.5, 1.001e-5: 4.5, 1e-4: 5.0, 1e-
 LAYER_EPSILON = {1e-3: 0.6, 1e-6: 0.9, 1e-5: 3.0, 1e-12: 5.0}
 # Convolutions of more than one place: valid 190, same 160, causal 9 of 29 in one dimension; stride 1 340, 2 15
 PADDING = {"valid": 0.65, "same": 0.75, "causal": 2.5}
+PADDING_KEPT = {"same": 0.3, "valid": 1.6, "causal": 2.5}
 STRIDE = {1: 0.1, 2: 2.6, 3: 5.0, 4: 4.5}
 STRIDE_TRANSPOSED = {2: 0.4, 1: 1.3, 3: 3.5, 4: 3.0}
 PADDING_TRANSPOSED = {"same": 0.2, "valid": 1.8}
