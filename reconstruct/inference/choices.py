@@ -115,8 +115,8 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
     elif "Pooling" in name and not name.startswith("Global"):
         yield from _poolings(ranked, n, context)
     elif name.startswith("UpSampling"):
-        for size, cost in priors.UP.items():
-            yield Option(ranked.having(size=size if n == 1 else [size] * n), cost)
+        for factor, cost in priors.UP.items():
+            yield Option(ranked.having(size=factor if n == 1 else [factor] * n), cost)
         if n == 2 and not context.guessed:
             yield Option(ranked.having(size=[1, 2]), 4.5)
             yield Option(ranked.having(size=[2, 1]), 4.5)
@@ -197,8 +197,8 @@ def _poolings(layer: Layer, n: int, context: Context) -> Iterator[Option]:
         if size in (2, 3):
             yield Option(layer.having(pool_size=[size] * n, strides=[1] * n, padding=padding), 4.0 + b)
     if n == 2 and not context.guessed:
-        for size in ([1, 2], [2, 1], [2, 4], [4, 2], [1, 3], [3, 1], [1, 4], [4, 1], [2, 3], [3, 2]):
-            yield Option(layer.having(pool_size=size, strides=size, padding="valid"), 4.5)
+        for oblong in ([1, 2], [2, 1], [2, 4], [4, 2], [1, 3], [3, 1], [1, 4], [4, 1], [2, 3], [3, 2]):
+            yield Option(layer.having(pool_size=oblong, strides=oblong, padding="valid"), 4.5)
 
 
 def _recurrent(layer: Layer, context: Context) -> Iterator[Option]:

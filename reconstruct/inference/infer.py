@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from reconstruct.inference.choices import Context, field_of, inner, softmax_witn
 from reconstruct.inference.evidence import Evidence, gather
 from reconstruct.inference.forward import NotComputed, Weights
 from reconstruct.inference.shapes import Shape
-from reconstruct.inference.structure import Form, Starts, Wiring, forms
+from reconstruct.inference.structure import Form, Starts, Wiring, forms, tied
 from reconstruct.inference.wiring import chain, contexts, wirings
 
 BUDGET = 120.0
@@ -124,11 +125,21 @@ def _forms(evidence: Evidence, base: Context, hints: Hints, until: float) -> Ite
             limit = min(until, time.monotonic() + STRUCTURE_SECONDS)
             any_found = False
             known = [replace(c, guessed=_given(hints) is None) for c in around]
-            for form in forms(wiring, known, starts, targets[: len(wiring.outputs)], limit):
+            wanted = targets[: len(wiring.outputs)]
+            found = forms(wiring, known, starts, wanted, limit)
+            if hints.examples is not None:  # sizes are known then
+                start = [starts[i][0][0] for i in wiring.inputs]
+                found = _alternating(found, tied(wiring, known, start, wanted, limit))
+            for form in found:
                 any_found = True
                 yield form, around
             if any_found or _given(hints) is not None:
                 break
+
+
+def _alternating(first: Iterator[Form], second: Iterator[Form]) -> Iterator[Form]:
+    for pair in itertools.zip_longest(first, second):
+        yield from (form for form in pair if form is not None)
 
 
 def _given(hints: Hints) -> list[Shape | None] | None:

@@ -64,9 +64,15 @@ LAST_IMAGE: Costs = {**LAST_ONE, "sigmoid": 0.7, "linear": 1.2, "tanh": 2.0, "so
 # An Activation layer in the middle: relu 56, sigmoid 2, tanh 1
 ACTIVATION_LAYER: Costs = {**HIDDEN, "relu": 0.1, "linear": 4.0, "tanh": 2.2, "elu": 3.0}
 RECURRENT: Costs = {"tanh": 0.15, "relu": 2.2, "linear": 4.0, "sigmoid": 4.0, "selu": 5.0, "elu": 5.0, "softsign": 5.0}
-GATE_BEFORE_2_3: Costs = {"hard_sigmoid": 0.1, "sigmoid": 2.5, "tanh": 6.0, "relu": 6.0}
-GATE_BETWEEN: Costs = {"sigmoid": 0.6, "hard_sigmoid": 0.9, "tanh": 6.0, "relu": 6.0}  # TensorFlow 1.13 to 2.0
-GATE_SINCE: Costs = {"sigmoid": 0.05, "hard_sigmoid": 3.0, "tanh": 6.0, "relu": 6.0}
+GATE_BEFORE_2_3: Costs = {"hard_sigmoid": 0.1, "sigmoid": 2.5, "tanh": 6.0, "relu": 6.0, "linear": 5.5}
+GATE_BETWEEN: Costs = {
+    "sigmoid": 0.6,
+    "hard_sigmoid": 0.9,
+    "tanh": 6.0,
+    "relu": 6.0,
+    "linear": 5.5,
+}  # TensorFlow 1.13 to 2.0
+GATE_SINCE: Costs = {"sigmoid": 0.05, "hard_sigmoid": 3.0, "tanh": 6.0, "relu": 6.0, "linear": 5.5}
 LEAKY_SLOPE = {
     0.3: 0.4,
     0.2: 1.2,

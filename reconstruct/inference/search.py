@@ -20,7 +20,7 @@ import numpy as np
 from reconstruct.artifact import Layer
 from reconstruct.inference.choices import Context, numerical, with_field
 from reconstruct.inference.forward import NotComputed, Weights, run
-from reconstruct.inference.structure import Form
+from reconstruct.inference.structure import Form, neighbours
 from reconstruct.verification.comparison import TOLERANCE
 
 Array = np.ndarray
@@ -59,6 +59,7 @@ class Open:
 
     form: Form
     fields: dict[Key, list[tuple[Any, float]]]
+    contexts: Sequence[Context] = ()
 
     def best(self) -> Values:
         return {key: alternatives[0][0] for key, alternatives in self.fields.items()}
@@ -98,7 +99,7 @@ def opened(form: Form, contexts: Sequence[Context]) -> Open:
         if layer is not None:
             for name, alternatives in numerical(layer, contexts[i]).items():
                 fields[i, name] = alternatives
-    return Open(form, fields)
+    return Open(form, fields, contexts)
 
 
 class Evaluator:
@@ -161,6 +162,11 @@ class Evaluator:
             _, old = self._arrays.popitem(last=False)
             self._bytes -= old.nbytes
         return array
+
+
+def _marked(each: Open, values: Values) -> tuple[Any, ...]:
+    layers = each.layers(values)
+    return id(each.form.wiring), tuple(None if n is None else _described(n) for n in layers)
 
 
 def _described(layer: Layer) -> tuple[Any, ...]:
@@ -279,7 +285,7 @@ class Search:
         return time.monotonic() > self.until
 
     def _try(self, each: Open, values: Values, seen: list[Any], number: Iterator[int]) -> Solution | None:
-        mark = id(each), tuple(values.values())
+        mark = _marked(each, values)
         if mark in self.tried or self._late():
             return None
         self.tried.add(mark)
@@ -328,9 +334,23 @@ class Search:
             if not new:
                 return None
             best = min(new, key=lambda item: item[:2])
-            if best[0] >= before - 1e-9:
+            if best[0] < before - 1e-9:
+                before, values = best[0], dict(best[3])
+                continue
+            marks = len(seen)
+            targets = [tuple(y.shape[1:]) for y in self.examples.outputs]
+            for form in neighbours(each.form, each.contexts, targets):
+                other = opened(form, each.contexts)
+                kept = {key: values.get(key, options[0][0]) for key, options in other.fields.items()}
+                found = self._try(other, kept, seen, number)
+                if found is not None:
+                    return found
+                if self._late():
+                    return None
+            best = min(seen[marks:], key=lambda item: item[:2], default=None)
+            if best is None or best[0] >= before - 1e-9:
                 return None
-            before, values = best[0], dict(best[3])
+            before, each, values = best[0], best[2], dict(best[3])
         return None
 
     def _pairs(self, each: Open, values: Values, seen: list[Any], number: Iterator[int]) -> Solution | None:
@@ -386,10 +406,12 @@ def undecided(
     others = _others(examples.inputs)
     base = evaluator.outputs(each.form, each.layers(values), others, "others")
     open_: list[tuple[Key, list[Any]]] = []
+    # What is far less likely than the choice made, and agrees as well, is no reason to doubt it
+    limits = {k: 4.0 + next((c for v, c in a if v == values[k]), 3.0) for k, a in each.fields.items()}
     for key, alternatives in each.fields.items():
         also = []
         for value, cost in alternatives:
-            if value == values[key] or cost > 7.0 or time.monotonic() > until:
+            if value == values[key] or cost > limits[key] or time.monotonic() > until:
                 continue
             layers = each.layers({**values, key: value})
             try:

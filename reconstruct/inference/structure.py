@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import Context, fits, structural
+from reconstruct.inference.choices import Context, Option, fits, structural
 from reconstruct.inference.shapes import Shape
 
 MOST_STATES = 400_000
@@ -65,6 +65,119 @@ def forms(
     """All forms that fit, by cost. `starts` are the shapes that each input may have, `targets` those of the outputs."""
     search = _Search(wiring, contexts, starts, targets, until)
     yield from search.run()
+
+
+def propagated(
+    wiring: Wiring, layers: Sequence[Layer | None], start: Sequence[Shape], targets: Sequence[Shape | None]
+) -> tuple[Shape, ...] | None:
+    """The shapes of all outputs for inputs of the shapes `start`, or None where something does not fit."""
+    shapes: list[Shape] = []
+    given = iter(start)
+    for node, layer in zip(wiring.nodes, layers, strict=True):
+        shape = next(given) if not node.inputs else fits(Option(layer, 0.0), [shapes[j] for j in node.inputs])
+        if shape is None:
+            return None
+        shapes.append(shape)
+    right = zip(wiring.outputs, targets, strict=False)
+    return tuple(shapes) if all(t is None or _agrees(shapes[i], t) for i, t in right) else None
+
+
+def tied(
+    wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape], targets: Sequence[Shape | None], until: float
+) -> Iterator[Form]:
+    """Forms in which all layers of a kind are made alike, by cost: what an author writes in a loop.
+
+    `start` are the shapes of the inputs, which must be known.
+    """
+    ranks = _ranks(wiring, contexts, start)
+    if ranks is None:
+        return
+    groups: dict[object, list[int]] = {}
+    options: dict[object, list[Option]] = {}
+    for i, node in enumerate(wiring.nodes):
+        if not node.inputs or node.layer.class_name == "GAP":
+            continue
+        found = list(structural(node.layer, [ranks[j] for j in node.inputs], contexts[i]))
+        if len(found) > 1:
+            kernel = node.layer.config.get("kernel_size")
+            key = node.layer.class_name, str(kernel), len(found)
+            groups.setdefault(key, []).append(i)
+            options.setdefault(key, sorted(found, key=lambda o: o.cost))
+    keys = list(groups)
+    if not keys or all(len(groups[k]) == 1 for k in keys):
+        return
+    heap = [(sum(options[k][0].cost for k in keys), tuple(0 for _ in keys))]
+    known = {heap[0][1]}
+    while heap and time.monotonic() < until:
+        cost, at = heapq.heappop(heap)
+        layers: list[Layer | None] = [n.layer if n.layer.class_name != "GAP" else None for n in wiring.nodes]
+        for kind, number in zip(keys, at, strict=True):
+            made = options[kind][number].layer
+            for i in groups[kind]:
+                layers[i] = _like(wiring.nodes[i].layer, made)
+        shapes = propagated(wiring, layers, start, targets)
+        if shapes is not None:
+            yield Form(wiring, tuple(layers), shapes, cost)
+        for i, kind in enumerate(keys):
+            after = (*at[:i], at[i] + 1, *at[i + 1 :])
+            if after[i] < len(options[kind]) and after not in known:
+                known.add(after)
+                more = options[kind][after[i]].cost - options[kind][at[i]].cost
+                heapq.heappush(heap, (cost + more, after))
+
+
+def _ranks(wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape]) -> list[Shape] | None:
+    """The shape of each output with the plainest form of each layer, sizes of no meaning: only ranks and channels."""
+    shapes: list[Shape] = []
+    given = iter(start)
+    for i, node in enumerate(wiring.nodes):
+        if not node.inputs:
+            shape = next(given)
+            shapes.append((*(None for _ in shape[:-1]), shape[-1]) if len(shape) > 1 else shape)
+            continue
+        below = [shapes[j] for j in node.inputs]
+        ranked = (fits(o, below) for o in structural(node.layer, below, contexts[i]))
+        found = next((s for s in ranked if s is not None), None)
+        if found is None:
+            return None
+        shapes.append(found)
+    return shapes
+
+
+def _like(layer: Layer, made: Layer | None) -> Layer | None:
+    """The layer with the form of another of its kind."""
+    if made is None:
+        return None
+    if layer.children:
+        children = {k: _like(c, made.children[k]) or c for k, c in layer.children.items()}
+        return layer.replace(config={**layer.config, **_form(made)}, children=children)
+    return layer.replace(class_name=made.class_name, config={**layer.config, **_form(made)})
+
+
+_FORM = (
+    "strides padding pool_size size dilation_rate return_sequences merge_mode target_shape n dims axis cropping".split()
+)
+
+
+def _form(layer: Layer) -> dict[str, Any]:
+    return {k: v for k, v in layer.config.items() if k in _FORM}
+
+
+def neighbours(form: Form, contexts: Sequence[Context], targets: Sequence[Shape | None]) -> Iterator[Form]:
+    """Forms that differ in one layer and still fit."""
+    wiring = form.wiring
+    start = [form.shapes[i] for i in wiring.inputs]
+    for i, node in enumerate(wiring.nodes):
+        if not node.inputs:
+            continue
+        below = [form.shapes[j] for j in node.inputs]
+        for option in structural(node.layer, below, contexts[i]):
+            if option.layer == form.layers[i]:
+                continue
+            layers = (*form.layers[:i], option.layer, *form.layers[i + 1 :])
+            shapes = propagated(wiring, layers, start, targets)
+            if shapes is not None:
+                yield Form(wiring, layers, shapes, form.cost + option.cost)
 
 
 class _Search:
