@@ -14,13 +14,17 @@ from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer,
 from reconstruct.inference import search
 from reconstruct.inference.choices import Context, field_of, inner, softmax_witness, start_shapes
 from reconstruct.inference.evidence import Evidence, gather
-from reconstruct.inference.forward import NotComputed, Weights
+from reconstruct.inference.forward import Weights
 from reconstruct.inference.shapes import Shape
 from reconstruct.inference.structure import Form, Starts, Wiring, forms, tied
-from reconstruct.inference.wiring import chain, contexts, wirings
+from reconstruct.inference.wiring import contexts, wirings
+from reconstruct.objects.missing import Missing
+from reconstruct.objects.placeholders import is_placeholder, placeholder
 
 BUDGET = 120.0
 STRUCTURE_SECONDS = 20.0
+UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
+GRAPH_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Inferred:
 
 def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda text: None) -> Inferred:
     """The most plausible model for a file that holds weights alone, or the one that its user's examples decide."""
-    until = time.monotonic() + hints.budget
+    until = time.monotonic() + (hints.budget if hints.examples is not None else min(hints.budget, UNAIDED_SECONDS))
     evidence = gather(artifact)
     dialect = _dialect(artifact)
     weights = Weights()
@@ -122,7 +126,10 @@ def _forms(evidence: Evidence, base: Context, hints: Hints, until: float) -> Ite
             starts = _starts(wiring, hints, sizes)
             if starts is None:
                 break
-            limit = min(until, time.monotonic() + STRUCTURE_SECONDS)
+            seconds = STRUCTURE_SECONDS if not wiring.cost else GRAPH_SECONDS
+            limit = min(until, time.monotonic() + seconds)
+            if time.monotonic() > until or (sizes == "any" and wiring.cost):
+                break
             any_found = False
             known = [replace(c, guessed=_given(hints) is None) for c in around]
             wanted = targets[: len(wiring.outputs)]
@@ -342,10 +349,20 @@ def _input_shape(form: Form, index: int, hints: Hints) -> Shape:
 
 
 def _held(artifact: Artifact, evidence: Evidence, dialect: Writer, reason: str) -> Inferred:
-    """No model: all layers side by side, so that no tensor is lost."""
-    raise NotImplementedError(reason)
+    """A placeholder for each layer with weights, in the file's order, so that no tensor is lost."""
+    missing = Missing("wiring", "", f"{reason}, so that what is called on what is not known", "give --examples")
+    entry = Layer("InputLayer", "input", {"name": "input", "batch_shape": [None, None]}, path="model/input")
+    held = [
+        f.layer if is_placeholder(f.layer) else placeholder(f.layer, replace(missing, name=f.layer.class_name))
+        for f in evidence.layers
+        if f.layer.weights or f.layer.children
+    ]
+    graph = Graph((entry, *held))
+    model = Layer("Sequential", "model", {"name": "model"}, graph=graph, path="model")
+    finding = Finding(
+        "not_wired", "error", "model", f"{reason}: the model holds all tensors and cannot run", "--examples"
+    )
+    return Inferred(artifact.replace(model=model, dialect=KERAS_3), (), (*_findings(evidence), finding))
 
 
 __all__ = ["BUDGET", "Hints", "Inferred", "infer"]
-
-_ = (NotComputed, chain)

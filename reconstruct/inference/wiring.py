@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import Context
+from reconstruct.inference.choices import ACTIVATION_LAYERS, RECURRENT, Context, inner
 from reconstruct.inference.evidence import Evidence
-from reconstruct.inference.shapes import MERGES
+from reconstruct.inference.shapes import MERGES, spatial
 from reconstruct.inference.structure import Node, Wiring
 
 MERGING = (*MERGES, "Merge")
@@ -30,6 +31,7 @@ def wirings(evidence: Evidence) -> Iterator[Wiring]:
             cost=3.0 if evidence.lists_all else 0.0,
             reason="the layers follow one another, with others between them that the file does not list",
         )
+    yield from graphs(layers)
 
 
 def chain(layers: Sequence[Layer], gaps: bool) -> Wiring:
@@ -76,3 +78,193 @@ def _before(wiring: Wiring, index: int) -> list[Layer]:
         if wiring.nodes[at].layer.weights and wiring.nodes[at].layer.class_name != "BatchNormalization":
             return [wiring.nodes[at].layer]
     return []
+
+
+# Graphs
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """What is known of an output before any shape is: its channels and its rank, None where these are open."""
+
+    channels: int | None
+    rank: int | None
+
+
+@dataclass(frozen=True)
+class _State:
+    """The first layers of a model with what each is called on."""
+
+    cost: float = 0.0
+    tensors: tuple[_Tensor, ...] = ()
+    inputs: tuple[tuple[int, ...], ...] = ()
+    used: frozenset[int] = frozenset()
+
+    @property
+    def loose(self) -> list[int]:
+        """Those whose output nothing takes yet."""
+        return [i for i in range(len(self.tensors)) if i not in self.used]
+
+
+BEAM = 120
+MOST_GRAPHS = 60
+MOST_LOOSE = 6
+
+
+def graphs(layers: Sequence[Layer]) -> Iterator[Wiring]:
+    """Graphs of the layers in the order of the file, which is one of depth, so that each is called on earlier ones.
+
+    Channels decide most: what a kernel takes, and what a concatenation adds up to. Among what fits, a layer is called
+    on the one before it; a skip connection starts where a block ends.
+    """
+    if not any(n.class_name == "InputLayer" for n in layers):
+        layers = [Layer("InputLayer", "input", path="model/input"), *layers]
+    beam = [_State()]
+    for i, layer in enumerate(layers):
+        after: list[_State] = []
+        for state in beam:
+            after.extend(_extended(state, layers, i, layer))
+        after = [s for s in after if len(s.loose) <= MOST_LOOSE]
+        after.sort(key=lambda s: s.cost)
+        beam = after[:BEAM]
+    ends = [(state.cost + 2.0 * (len(state.loose) - 1), k, state) for k, state in enumerate(beam)]
+    for cost, _, state in sorted(ends, key=lambda end: end[:2])[:MOST_GRAPHS]:
+        if any(layers[i].class_name == "InputLayer" for i in state.loose):
+            continue
+        nodes = tuple(Node(n, inputs) for n, inputs in zip(layers, state.inputs, strict=True))
+        outputs = tuple(state.loose)
+        yield Wiring(nodes, outputs, 1.0 + cost, "channels and the order of the layers decide what is called on what")
+
+
+def _extended(state: _State, layers: Sequence[Layer], i: int, layer: Layer) -> Iterator[_State]:
+    if layer.class_name == "InputLayer":
+        yield _with(state, (), _Tensor(None, None), 0.0)
+        return
+    wanted = taken_by(layer)
+    if layer.class_name in MERGING:
+        for inputs, channels, cost in _merges(state, layers, layer, _next_wanted(layers, i)):
+            yield _with(state, inputs, _Tensor(channels, state.tensors[inputs[0]].rank), cost)
+        return
+    newest = len(state.tensors) - 1
+    for j in range(newest, -1, -1):
+        tensor = state.tensors[j]
+        if wanted is not None and not _may_take(wanted, tensor):
+            continue
+        cost = 0.0 if j == newest else 0.4
+        if j in state.used:
+            cost = 1.5 + 0.02 * (newest - j) + _inside(state, layers, j)
+        elif layers[j].class_name == "InputLayer" and j != newest:
+            cost = 0.3
+        yield _with(state, (j,), given_by(layer, tensor), cost)
+
+
+def _with(state: _State, inputs: tuple[int, ...], tensor: _Tensor, cost: float) -> _State:
+    return _State(state.cost + cost, (*state.tensors, tensor), (*state.inputs, inputs), state.used | frozenset(inputs))
+
+
+def _may_take(wanted: _Tensor, tensor: _Tensor) -> bool:
+    if None not in (wanted.channels, tensor.channels) and wanted.channels != tensor.channels:
+        return False
+    return wanted.rank is None or tensor.rank is None or wanted.rank == tensor.rank
+
+
+def _inside(state: _State, layers: Sequence[Layer], j: int) -> float:
+    """What it costs to branch off in the middle of a block, before its activation or normalisation."""
+    users = [layers[k].class_name for k, inputs in enumerate(state.inputs) if j in inputs]
+    if any("Pooling" in u for u in users):
+        return -0.5
+    if any(u in _IN_BLOCK for u in users):
+        return 1.5
+    return 0.0
+
+
+_IN_BLOCK = (*ACTIVATION_LAYERS, "BatchNormalization", "Dropout", "SpatialDropout2D", "LayerNormalization")
+
+
+def _merges(
+    state: _State, layers: Sequence[Layer], layer: Layer, wanted: int | None
+) -> Iterator[tuple[tuple[int, ...], int | None, float]]:
+    """What a merging layer may be called on: what is loose, and one or more outputs that others take too."""
+    loose = [i for i in state.loose if layers[i].class_name != "InputLayer" or len(state.loose) > 1]
+    newest = len(state.tensors) - 1
+    sums = layer.class_name not in ("Concatenate", "Merge")
+    groups: list[tuple[tuple[int, ...], float]] = []
+    if len(loose) >= 2:
+        groups.append((tuple(loose), 0.0))
+        groups += [(pair, 0.6) for pair in itertools.combinations(loose, 2) if len(loose) > 2 and newest in pair]
+    for first in reversed(loose[-2:]):
+        for k, j in enumerate(j for j in range(newest, -1, -1) if j in state.used and j != first):
+            groups.append(((first, j), 0.5 + 0.02 * k + _inside(state, layers, j)))
+    if not sums and len(loose) < 2:
+        base = loose[-1] if loose else newest
+        used = [j for j in range(newest, -1, -1) if j in state.used and j != base][:12]
+        groups += [((base, *pair), 3.0) for pair in itertools.combinations(used, 2)]
+    for inputs, cost in groups:
+        tensors = [state.tensors[j] for j in inputs]
+        ranks = {t.rank for t in tensors if t.rank is not None}
+        if len(ranks) > 1:
+            continue
+        known = [t.channels for t in tensors]
+        total = None if None in known else sum(n for n in known if n is not None)
+        equal = len({n for n in known if n is not None}) <= 1
+        if sums or layer.class_name == "Merge":
+            own = next((n for n in known if n is not None), None)
+            if equal and (wanted is None or own is None or own == wanted):
+                yield inputs, own, cost + (1.0 if layer.class_name == "Merge" else 0.0)
+        if not sums and (wanted is None or total is None or total == wanted):
+            yield inputs, total, cost
+
+
+def _next_wanted(layers: Sequence[Layer], i: int) -> int | None:
+    """The channels that the layer behind a merging one takes, where nothing stands between that changes them."""
+    for layer in layers[i + 1 :]:
+        if layer.class_name in MERGING or layer.class_name in ("Flatten", "Reshape", "Permute", "Unknown", "Lambda"):
+            return None
+        wanted = taken_by(layer)
+        if wanted is not None and wanted.channels is not None:
+            return wanted.channels
+    return None
+
+
+def taken_by(layer: Layer) -> _Tensor | None:
+    """The channels and rank that a layer takes; None where it takes anything."""
+    core = inner(layer)
+    n = spatial(core.class_name)
+    kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
+    more = layer.class_name == "TimeDistributed"
+    if core.class_name == "Dense" and kernel is not None:
+        return _Tensor(kernel.shape[0], None)
+    if core.class_name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU") and kernel is not None:
+        return _Tensor(kernel.shape[0], 2 + more)
+    if kernel is not None and n:
+        channels = kernel.shape[-1] if core.class_name.endswith("Transpose") else kernel.shape[-2]
+        return _Tensor(channels, n + 1 + core.class_name.startswith("ConvLSTM") + more)
+    if core.class_name == "MultiHeadAttention":
+        return _Tensor(core.weights["query/kernel"].shape[0], None)
+    if core.class_name in ("BatchNormalization", "LayerNormalization", "GroupNormalization"):
+        return _Tensor(next(iter(core.weights.values())).shape[0], None)
+    return None
+
+
+def given_by(layer: Layer, tensor: _Tensor) -> _Tensor:
+    """The channels and rank of what a layer gives."""
+    core = inner(layer)
+    kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
+    name = core.class_name
+    if name == "Dense" and kernel is not None:
+        return _Tensor(kernel.shape[1], tensor.rank)
+    if name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU"):
+        return _Tensor(int(core.config["units"]) * (1 if layer is core else 2), None)
+    if "filters" in core.config:
+        return _Tensor(int(core.config["filters"]), tensor.rank or spatial(name) + 1)
+    if name.startswith("Depthwise") and kernel is not None:
+        return _Tensor(kernel.shape[-1] * kernel.shape[-2], tensor.rank)
+    if name == "Embedding":
+        return _Tensor(int(core.config["output_dim"]), None)
+    if name == "Flatten":
+        return _Tensor(None, 1)
+    if name.startswith("Global"):
+        return _Tensor(tensor.channels, 1)
+    if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector"):
+        return _Tensor(tensor.channels if name == "RepeatVector" else None, None)
+    return tensor

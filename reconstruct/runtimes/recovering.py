@@ -37,6 +37,9 @@ def _one(request: dict[str, Any], pool: WorkerPool) -> dict[str, Any]:
         examples=hint.get("examples"),
         custom=hint.get("custom", ()),
         backend=hint.get("backend"),
+        settings=hint.get("set"),
+        task=hint.get("task"),
+        budget=hint.get("budget"),
         pool=pool,
     )
     return write(recovery, request["output"])
