@@ -105,19 +105,21 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
     shape = shapes[0] if shapes else ()
     ranked = _ranked(layer, shape)
     n = spatial(ranked.class_name)
+    # Sides are treated alike unless the image itself is oblong
+    oblong = not context.guessed and len(shape) == 3 and shape[0] != shape[1]
     if name in ("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"):
-        yield from _convolutions(layer, n, context)
+        yield from _convolutions(layer, n, context, oblong)
     elif name.endswith("Transpose"):
         for (stride, a), (padding, b) in itertools.product(
             priors.STRIDE_TRANSPOSED.items(), priors.PADDING_TRANSPOSED.items()
         ):
             yield Option(layer.having(strides=[stride] * n, padding=padding), a + b)
     elif "Pooling" in name and not name.startswith("Global"):
-        yield from _poolings(ranked, n, context)
+        yield from _poolings(ranked, n, oblong)
     elif name.startswith("UpSampling"):
         for factor, cost in priors.UP.items():
             yield Option(ranked.having(size=factor if n == 1 else [factor] * n), cost)
-        if n == 2 and not context.guessed:
+        if n == 2 and oblong:
             yield Option(ranked.having(size=[1, 2]), 4.5)
             yield Option(ranked.having(size=[2, 1]), 4.5)
     elif name.startswith(("ZeroPadding", "Cropping")):
@@ -154,7 +156,7 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         for class_name, cost in (("Concatenate", 0.5), ("Add", 1.0), ("Multiply", 3.0), ("Average", 4.0)):
             yield Option(layer.replace(class_name=class_name), cost)
     elif name == "GAP":
-        yield from gaps(shape)
+        yield from _between(shape, layer)
     else:
         yield Option(layer, 0.0)
 
@@ -170,7 +172,7 @@ def _ranked(layer: Layer, shape: Shape) -> Layer:
 _ENLARGING = {"UpSampling1D", "UpSampling2D", "Conv2DTranspose", "Conv1DTranspose", "Conv3DTranspose", "Concatenate"}
 
 
-def _convolutions(layer: Layer, n: int, context: Context) -> Iterator[Option]:
+def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> Iterator[Option]:
     kernel = layer.config["kernel_size"]
     single = all(k == 1 for k in kernel)
     # Without Flatten the sizes are kept, in images to images and in deep classifiers alike
@@ -178,25 +180,29 @@ def _convolutions(layer: Layer, n: int, context: Context) -> Iterator[Option]:
     costs = priors.PADDING_KEPT if kept or context.classes & _ENLARGING else priors.PADDING
     paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
     strides = [([s] * n, cost - (1.0 if s > 1 and max(kernel) >= 5 else 0.0)) for s, cost in priors.STRIDE.items()]
-    if n == 2 and not context.guessed:
+    if n == 2 and oblong_too:
         strides += [([1, 2], 5.0), ([2, 1], 5.0)]
     for (stride, a), (padding, b) in itertools.product(strides, paddings.items()):
         if layer.class_name.startswith(("Separable", "Depthwise")) and len(set(stride)) > 1:
             continue
         yield Option(layer.having(strides=stride, padding=padding), a + b)
     if not single and n < 3 and not context.guessed and not layer.class_name.startswith(("Separable", "Depthwise")):
-        for dilation, padding in itertools.product((2, 4, 8, 16), ("same", "causal") if n == 1 else ("same",)):
+        for dilation, padding in itertools.product((2, 4, 8, 16)[: 4 if n == 1 else 1], ("same", "causal")[: 3 - n]):
             yield Option(layer.having(strides=[1] * n, padding=padding, dilation_rate=[dilation] * n), 5.0)
 
 
-def _poolings(layer: Layer, n: int, context: Context) -> Iterator[Option]:
+def _poolings(layer: Layer, n: int, oblong_too: bool) -> Iterator[Option]:
     for (size, a), (padding, b) in itertools.product(priors.POOL.items(), priors.POOL_PADDING.items()):
         yield Option(layer.having(pool_size=[size] * n, strides=[size] * n, padding=padding), a + b)
         if size == 3:
             yield Option(layer.having(pool_size=[3] * n, strides=[2] * n, padding=padding), 2.4 + b)
         if size in (2, 3):
             yield Option(layer.having(pool_size=[size] * n, strides=[1] * n, padding=padding), 4.0 + b)
-    if n == 2 and not context.guessed:
+        if size == 2 and n == 2 and padding == "valid":  # of images with channels last, as old code has it by mistake
+            yield Option(
+                layer.having(pool_size=[2, 2], strides=[2, 2], padding=padding, data_format="channels_first"), 6.0
+            )
+    if n == 2 and oblong_too:
         for oblong in ([1, 2], [2, 1], [2, 4], [4, 2], [1, 3], [3, 1], [1, 4], [4, 1], [2, 3], [3, 2]):
             yield Option(layer.having(pool_size=oblong, strides=oblong, padding="valid"), 4.5)
 
@@ -274,6 +280,21 @@ def gaps(shape: Shape) -> Iterator[Option]:
         yield Option(Layer(f"GlobalAveragePooling{n}D", ""), 1.9)
         yield Option(Layer(f"GlobalMaxPooling{n}D", ""), 3.0)
         yield Option(Layer(f"UpSampling{n}D", "", {"size": 2 if n == 1 else [2] * n}), 2.5)
+
+
+def _between(shape: Shape, layer: Layer) -> Iterator[Option]:
+    """The same between two convolutions: where channels become more, sizes usually become less, and the reverse."""
+    change = layer.config.get("channels", 0)
+    for option in gaps(shape):
+        name = option.layer.class_name if option.layer is not None else ""
+        if change and option.layer is None:
+            yield Option(None, 0.7)
+        elif change > 0 and name.startswith("Max"):
+            yield Option(option.layer, option.cost - 0.6)
+        elif change < 0 and name.startswith("Up"):
+            yield Option(option.layer, option.cost - 1.8)
+        else:
+            yield option
 
 
 def _anything(layer: Layer, shape: Shape) -> Iterator[Option]:

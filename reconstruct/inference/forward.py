@@ -221,6 +221,9 @@ def _transposed(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Arra
 
 def _pooling(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     n = spatial(layer.class_name)
+    if layer.config.get("data_format") == "channels_first":
+        last = layer.having(data_format="channels_last")
+        return np.moveaxis(_pooling(last, np.moveaxis(x, 1, -1), w, _), -1, 1)
     size = per_axis(layer.config.get("pool_size", 2), n)
     strides = per_axis(layer.config.get("strides") or size, n)
     padding = str(layer.config.get("padding", "valid"))

@@ -326,10 +326,10 @@ def _model(form: Form, layers: Sequence[Layer | None], hints: Hints) -> Layer:
 
 # What Keras wants to be told and no output depends on in inference, or, of Activation, that it does nothing.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    **dict.fromkeys(
-        ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianDropout", "AlphaDropout"),
-        {"rate": 0.5},
-    ),
+    **{
+        name: {"rate": 0.5}
+        for name in "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianDropout AlphaDropout".split()
+    },
     "GaussianNoise": {"stddev": 0.1},
     "Activation": {"activation": "linear"},
     "RandomRotation": {"factor": 0.1},

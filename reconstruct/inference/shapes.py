@@ -92,6 +92,10 @@ def _pooling(layer: Layer, shape: Shape) -> Shape | None:
     size = per_axis(layer.config.get("pool_size", 2), n)
     strides = per_axis(layer.config.get("strides") or size, n)
     padding = layer.config.get("padding", "valid")
+    if layer.config.get("data_format") == "channels_first":
+        return _fits(
+            [shape[0], *(windowed(s, k, t, padding) for s, k, t in zip(shape[1:], size, strides, strict=True))]
+        )
     return _fits([*(windowed(s, k, t, padding) for s, k, t in zip(shape, size, strides, strict=False)), shape[-1]])
 
 

@@ -41,9 +41,16 @@ def chain(layers: Sequence[Layer], gaps: bool) -> Wiring:
     nodes = [Node(entry)]
     for i, layer in enumerate(rest):
         if gaps and (layer.weights or layer.children) and i:
-            nodes.append(Node(Layer("GAP", f"gap_{i}"), (len(nodes) - 1,)))
+            gap = Layer("GAP", f"gap_{i}", {"channels": _change(rest[i - 1], layer)})
+            nodes.append(Node(gap, (len(nodes) - 1,)))
         nodes.append(Node(layer, (len(nodes) - 1,)))
     return Wiring(tuple(nodes), (len(nodes) - 1,))
+
+
+def _change(before: Layer, layer: Layer) -> int:
+    """Whether the second of two convolutions gives more channels (1) or less (-1) than the first."""
+    a, b = before.config.get("filters"), layer.config.get("filters")
+    return 0 if not isinstance(a, int) or not isinstance(b, int) else (b > a) - (b < a)
 
 
 def contexts(wiring: Wiring, base: Context) -> list[Context]:
@@ -155,7 +162,10 @@ def _extended(state: _State, layers: Sequence[Layer], i: int, layer: Layer) -> I
             cost = 1.5 + 0.02 * (newest - j) + _inside(state, layers, j)
         elif layers[j].class_name == "InputLayer" and j != newest:
             cost = 0.3
-        yield _with(state, (j,), given_by(layer, tensor), cost)
+        known = state
+        if layers[j].class_name == "InputLayer" and tensor.channels is None and wanted is not None:
+            known = replace(state, tensors=(*state.tensors[:j], wanted, *state.tensors[j + 1 :]))
+        yield _with(known, (j,), given_by(layer, known.tensors[j]), cost)
 
 
 def _with(state: _State, inputs: tuple[int, ...], tensor: _Tensor, cost: float) -> _State:
