@@ -147,6 +147,8 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         yield from _anything(layer, shape)
     elif name.startswith("Global"):
         yield Option(ranked, 0.0)
+        if n == 1:  # as in Keras's own example of a transformer for time series
+            yield Option(ranked.having(data_format="channels_first"), 4.0)
     elif name in MERGES:
         yield Option(layer, 0.0)
         if name == "Concatenate" and len(shape) > 1:
@@ -345,7 +347,7 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         return {"epsilon": priors.BATCH_EPSILON}
     if name == "LayerNormalization":
         return {"epsilon": priors.LAYER_EPSILON}
-    if name == "UpSampling2D":
+    if name == "UpSampling2D" and "interpolation" not in layer.config:
         return {"interpolation": {"nearest": 0.1, "bilinear": 2.3}}
     if name == "ReLU":
         return {"max_value": {None: 0.1, 6.0: 3.0}}

@@ -51,7 +51,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"drop", "Dropout"),
     (r"noise", "GaussianNoise"),
     (r"mask", "Masking"),
-    (r"up_?samp|upscale|^up|_up\d*$", "UpSampling2D"),
+    (r"up_?samp|upscale|interp|resize|^up|_up\d*$", "UpSampling2D"),
     (r"pad", "ZeroPadding2D"),
     (r"crop", "Cropping2D"),
     (r"reshape", "Reshape"),
@@ -172,7 +172,8 @@ def _without_weights(group: Group, named: str | None, first: bool) -> Found:
         if re.search(pattern, text):
             if class_name.islower():
                 return Found(Layer("Activation", group.name, {"activation": class_name}), "likely", ("name",))
-            return Found(Layer(class_name, group.name), "likely", ("name",))
+            config = {"interpolation": "bilinear"} if class_name == "UpSampling2D" and "bilinear" in text else {}
+            return Found(Layer(class_name, group.name, config), "likely", ("name",))
     if first:
         return Found(Layer("InputLayer", group.name), "likely", ("it is the first",))
     return Found(Layer("Unknown", group.name), "open")

@@ -64,6 +64,8 @@ def activate(name: str, x: Array, keras_2: bool) -> Array:
     with np.errstate(all="ignore"):
         if name == "hard_sigmoid" and keras_2:
             return np.clip(0.2 * x + 0.5, 0, 1)
+        if name.startswith("leaky_relu@"):  # a LeakyReLU layer that the file does not list
+            return np.where(x > 0, x, np.float32(name.split("@")[1]) * x)
         return ACTIVATIONS[name](x)
 
 
@@ -242,7 +244,8 @@ def _pooling(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
 
 
 def _global(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
-    axes = tuple(range(1, x.ndim - 1))
+    first = layer.config.get("data_format") == "channels_first"
+    axes = tuple(range(2, x.ndim)) if first else tuple(range(1, x.ndim - 1))
     return x.max(axis=axes) if "Max" in layer.class_name else x.mean(axis=axes)
 
 

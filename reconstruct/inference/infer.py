@@ -24,7 +24,8 @@ from reconstruct.objects.placeholders import is_placeholder, placeholder
 BUDGET = 120.0
 STRUCTURE_SECONDS = 20.0
 UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
-GRAPH_SECONDS = 3.0
+GRAPH_SECONDS = 5.0
+FORMS_AT_ONCE = 12
 
 
 @dataclass(frozen=True)
@@ -113,35 +114,43 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
 
 
 def _forms(evidence: Evidence, base: Context, hints: Hints, until: float) -> Iterator[tuple[Form, list[Context]]]:
-    """The forms of all wirings, those of a likelier wiring first."""
-    targets: list[Shape | None] = [None] * 100
+    """The forms of all wirings: a few of each in turn, more of the likelier ones."""
+    streams = [_forms_of(wiring, base, hints, until) for wiring in wirings(evidence)]
+    portion = FORMS_AT_ONCE
+    while streams and time.monotonic() < until:
+        left = []
+        for k, stream in enumerate(streams):
+            taken = list(itertools.islice(stream, portion if k == 0 else max(1, portion // 4)))
+            yield from taken
+            if taken:
+                left.append(stream)
+        streams, portion = left, portion * 2
+
+
+def _forms_of(wiring: Wiring, base: Context, hints: Hints, until: float) -> Iterator[tuple[Form, list[Context]]]:
+    targets: list[Shape | None] = [None] * len(wiring.outputs)
     if hints.examples is not None:
         targets = [tuple(y.shape[1:]) for y in hints.examples[1]]
-    for wiring in wirings(evidence):
-        if hints.examples is not None and len(wiring.outputs) != len(targets):
-            continue
-        around = contexts(wiring, replace(base, target=targets[0] if hints.examples is not None else None))
-        around = [replace(c, fixed=_fixed(wiring.nodes[i].layer.name, hints.settings)) for i, c in enumerate(around)]
-        for sizes in ("open", "square", "any"):
-            starts = _starts(wiring, hints, sizes)
-            if starts is None:
-                break
-            seconds = STRUCTURE_SECONDS if not wiring.cost else GRAPH_SECONDS
-            limit = min(until, time.monotonic() + seconds)
-            if time.monotonic() > until or (sizes == "any" and wiring.cost):
-                break
-            any_found = False
-            known = [replace(c, guessed=_given(hints) is None) for c in around]
-            wanted = targets[: len(wiring.outputs)]
-            found = forms(wiring, known, starts, wanted, limit)
-            if hints.examples is not None:  # sizes are known then
-                start = [starts[i][0][0] for i in wiring.inputs]
-                found = _alternating(found, tied(wiring, known, start, wanted, limit))
-            for form in found:
-                any_found = True
-                yield form, around
-            if any_found or _given(hints) is not None:
-                break
+        if len(wiring.outputs) != len(targets):
+            return
+    around = contexts(wiring, replace(base, target=targets[0] if hints.examples is not None else None))
+    around = [replace(c, fixed=_fixed(wiring.nodes[i].layer.name, hints.settings)) for i, c in enumerate(around)]
+    known = [replace(c, guessed=_given(hints) is None) for c in around]
+    for sizes in ("open", "square", "any"):
+        starts = _starts(wiring, hints, sizes)
+        if starts is None or time.monotonic() > until or (sizes == "any" and wiring.cost):
+            return
+        limit = min(until, time.monotonic() + (GRAPH_SECONDS if wiring.cost else STRUCTURE_SECONDS))
+        found = forms(wiring, known, starts, targets, limit)
+        if hints.examples is not None:  # sizes are known then
+            start = [starts[i][0][0] for i in wiring.inputs]
+            found = _alternating(found, tied(wiring, known, start, targets, until))
+        any_found = False
+        for form in found:
+            any_found = True
+            yield form, around
+        if any_found or _given(hints) is not None:
+            return
 
 
 def _alternating(first: Iterator[Form], second: Iterator[Form]) -> Iterator[Form]:
@@ -210,7 +219,7 @@ def _inferred(
 ) -> Inferred:
     form = opened.form
     layers = opened.layers(values)
-    model = _model(form, layers, hints)
+    model = _model(form, layers, hints, dialect.major < 3)
     assumptions = list(_assumptions(opened, values, layers, left))
     if left is None and form.wiring.cost:
         assumptions.append(_assumption("model", form.wiring.reason, [], None))
@@ -281,7 +290,13 @@ def _findings(evidence: Evidence) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _model(form: Form, layers: Sequence[Layer | None], hints: Hints) -> Layer:
+def _slope(layer: Layer) -> float | None:
+    """The slope of a LeakyReLU that stands behind a layer and that the file does not list."""
+    value = str(layer.config.get("activation"))
+    return float(value.split("@")[1]) if value.startswith("leaky_relu@") else None
+
+
+def _model(form: Form, layers: Sequence[Layer | None], hints: Hints, old: bool) -> Layer:
     """The layers as a model: sequential where each follows the one before, else functional."""
     wiring = form.wiring
     alias = list(range(len(layers)))
@@ -309,7 +324,15 @@ def _model(form: Form, layers: Sequence[Layer | None], hints: Hints) -> Layer:
             layer = layer.replace(calls=(Call((refs if len(refs) > 1 else refs[0],)),))
             if layer.class_name == "MultiHeadAttention":
                 layer = layer.replace(calls=(Call((refs[0], refs[0])),))
-        made.append(layer)
+        slope = _slope(layer)
+        if slope is None:
+            made.append(layer)
+            continue
+        names[i] = f"{name}_leaky"
+        made.append(layer.having(activation="linear"))
+        behind = {"name": names[i], ("alpha" if old else "negative_slope"): slope}
+        calls = (Call((Ref(name),)),)
+        made.append(Layer("LeakyReLU", names[i], behind, calls=calls, path=f"model/{names[i]}"))
     straight = all(
         len(node.inputs) == 1 and alias[node.inputs[0]] == alias[i - 1]
         for i, node in enumerate(wiring.nodes)

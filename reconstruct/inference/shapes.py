@@ -100,7 +100,9 @@ def _pooling(layer: Layer, shape: Shape) -> Shape | None:
 
 
 def _global(layer: Layer, shape: Shape) -> Shape | None:
-    return (shape[-1],) if len(shape) == spatial(layer.class_name) + 1 else None
+    if len(shape) != spatial(layer.class_name) + 1:
+        return None
+    return (shape[0 if layer.config.get("data_format") == "channels_first" else -1],)
 
 
 def _recurrent(layer: Layer, shape: Shape) -> Shape | None:

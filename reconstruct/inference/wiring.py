@@ -96,6 +96,7 @@ class _Tensor:
 
     channels: int | None
     rank: int | None
+    scale: int = 0  # how often sizes were doubled since the input, counted by pooling and upsampling alone
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class _State:
     tensors: tuple[_Tensor, ...] = ()
     inputs: tuple[tuple[int, ...], ...] = ()
     used: frozenset[int] = frozenset()
+    skipped: int | None = None  # where the last skip connection started
 
     @property
     def loose(self) -> list[int]:
@@ -113,8 +115,8 @@ class _State:
         return [i for i in range(len(self.tensors)) if i not in self.used]
 
 
-BEAM = 120
-MOST_GRAPHS = 60
+BEAM = 80
+MOST_GRAPHS = 40
 MOST_LOOSE = 6
 
 
@@ -131,7 +133,8 @@ def graphs(layers: Sequence[Layer]) -> Iterator[Wiring]:
         after: list[_State] = []
         for state in beam:
             after.extend(_extended(state, layers, i, layer))
-        after = [s for s in after if len(s.loose) <= MOST_LOOSE]
+        # What nothing takes for long is unlikely
+        after = [replace(s, cost=s.cost + 0.25 * max(0, len(s.loose) - 1)) for s in after if len(s.loose) <= MOST_LOOSE]
         after.sort(key=lambda s: s.cost)
         beam = after[:BEAM]
     ends = [(state.cost + 2.0 * (len(state.loose) - 1), k, state) for k, state in enumerate(beam)]
@@ -150,7 +153,10 @@ def _extended(state: _State, layers: Sequence[Layer], i: int, layer: Layer) -> I
     wanted = taken_by(layer)
     if layer.class_name in MERGING:
         for inputs, channels, cost in _merges(state, layers, layer, _next_wanted(layers, i)):
-            yield _with(state, inputs, _Tensor(channels, state.tensors[inputs[0]].rank), cost)
+            first = state.tensors[inputs[0]]
+            made = _with(state, inputs, _Tensor(channels, first.rank, first.scale), cost)
+            skip = inputs[-1] in state.used
+            yield replace(made, skipped=inputs[-1]) if skip and layer.class_name in ("Concatenate", "Merge") else made
         return
     newest = len(state.tensors) - 1
     for j in range(newest, -1, -1):
@@ -169,7 +175,13 @@ def _extended(state: _State, layers: Sequence[Layer], i: int, layer: Layer) -> I
 
 
 def _with(state: _State, inputs: tuple[int, ...], tensor: _Tensor, cost: float) -> _State:
-    return _State(state.cost + cost, (*state.tensors, tensor), (*state.inputs, inputs), state.used | frozenset(inputs))
+    return replace(
+        state,
+        cost=state.cost + cost,
+        tensors=(*state.tensors, tensor),
+        inputs=(*state.inputs, inputs),
+        used=state.used | frozenset(inputs),
+    )
 
 
 def _may_take(wanted: _Tensor, tensor: _Tensor) -> bool:
@@ -204,7 +216,8 @@ def _merges(
         groups += [(pair, 0.6) for pair in itertools.combinations(loose, 2) if len(loose) > 2 and newest in pair]
     for first in reversed(loose[-2:]):
         for k, j in enumerate(j for j in range(newest, -1, -1) if j in state.used and j != first):
-            groups.append(((first, j), 0.5 + 0.02 * k + _inside(state, layers, j)))
+            cost = 0.5 + 0.02 * k + _inside(state, layers, j) + _skip(state, layers, first, j, sums)
+            groups.append(((first, j), cost))
     if not sums and len(loose) < 2:
         base = loose[-1] if loose else newest
         used = [j for j in range(newest, -1, -1) if j in state.used and j != base][:12]
@@ -223,6 +236,25 @@ def _merges(
                 yield inputs, own, cost + (1.0 if layer.class_name == "Merge" else 0.0)
         if not sums and (wanted is None or total is None or total == wanted):
             yield inputs, total, cost
+
+
+def _skip(state: _State, layers: Sequence[Layer], first: int, j: int, sums: bool) -> float:
+    """How unlikely a skip connection from `j` is, beside `first`."""
+    cost = 0.0
+    pooled = any("Pooling" in n.class_name and not n.class_name.startswith("Global") for n in layers)
+    if pooled and state.tensors[j].scale != state.tensors[first].scale:
+        cost += 3.0
+    if not sums and state.skipped is not None and j >= state.skipped:  # decoders go back through the encoder
+        cost += 1.5
+    at, weighted = first, 0
+    while at != j and state.inputs[at]:
+        weighted += bool(taken_by(layers[at])) and layers[at].class_name != "BatchNormalization"
+        at = state.inputs[at][0]
+    if at == j and weighted == 0:
+        cost += 2.5
+    elif at == j and weighted == 1 and sums:
+        cost += 0.8
+    return cost
 
 
 def _next_wanted(layers: Sequence[Layer], i: int) -> int | None:
@@ -258,6 +290,15 @@ def taken_by(layer: Layer) -> _Tensor | None:
 
 def given_by(layer: Layer, tensor: _Tensor) -> _Tensor:
     """The channels and rank of what a layer gives."""
+    made = _given(layer, tensor)
+    name = layer.class_name
+    change = 1 if name.startswith("UpSampling") or name.endswith("Transpose") else 0
+    if "Pooling" in name and not name.startswith("Global"):
+        change = -1
+    return replace(made, scale=tensor.scale + change)
+
+
+def _given(layer: Layer, tensor: _Tensor) -> _Tensor:
     core = inner(layer)
     kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
     name = core.class_name
@@ -274,7 +315,7 @@ def given_by(layer: Layer, tensor: _Tensor) -> _Tensor:
     if name == "Flatten":
         return _Tensor(None, 1)
     if name.startswith("Global"):
-        return _Tensor(tensor.channels, 1)
+        return _Tensor(None if name.endswith("1D") else tensor.channels, 1)
     if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector"):
         return _Tensor(tensor.channels if name == "RepeatVector" else None, None)
     return tensor
