@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,7 @@ class Context:
     keras_1: bool = False
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     task: str | None = None
+    told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
     fixed: Mapping[str, Any] = field(default_factory=dict)  # fields that the user has set
 
 
@@ -369,6 +371,32 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
 
 
 def _last(layer: Layer, context: Context) -> Mapping[str, float]:
+    costs = dict(_last_by_shape(layer, context))
+    if context.task not in _TASKS:
+        for name, change in context.told.items():
+            costs[name] = max(0.0, costs.get(name, 5.0) + change)
+    return costs
+
+
+# What authors call files, with what it changes in the cost of a last activation.
+_FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
+    (r"actor", {"tanh": -2.4}),
+    (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -0.8}),
+    (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
+    (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
+)
+
+
+def told_by_name(name: str) -> dict[str, float]:
+    """What the name of a file says of the last activation, as changes of costs."""
+    found: dict[str, float] = {}
+    for pattern, changes in _FILE_NAMES:
+        if re.search(pattern, name.lower()):
+            found |= changes
+    return found
+
+
+def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     kernel = layer.weights.get("kernel", layer.weights.get("pointwise_kernel"))
     units = kernel.shape[-1] if kernel is not None else 1
     if context.task in _TASKS:

@@ -6,18 +6,19 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer
 from reconstruct.inference import search
-from reconstruct.inference.choices import Context, field_of, inner, softmax_witness, start_shapes
+from reconstruct.inference.choices import Context, field_of, inner, softmax_witness, start_shapes, told_by_name
 from reconstruct.inference.evidence import Evidence, gather
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.shapes import Shape
-from reconstruct.inference.structure import Form, Starts, Wiring, forms, tied
-from reconstruct.inference.wiring import contexts, wirings
+from reconstruct.inference.structure import Form, Starts, Wiring, forms, propagated, tied
+from reconstruct.inference.wiring import MERGING, contexts, wirings
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import is_placeholder, placeholder
 
@@ -26,6 +27,7 @@ STRUCTURE_SECONDS = 20.0
 UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
 GRAPH_SECONDS = 5.0
 FORMS_AT_ONCE = 12
+ANY_SIZE = 512
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,14 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
     if last is not None and inner(last).class_name == "Dense":
         bias = weights(inner(last).weights["bias"])
         witness = softmax_witness(bias) if bias.size > 1 else 0.0
-    return Context(version=version, era=era, softmax=witness, keras_1=artifact.writer.major == 1, task=hints.task)
+    return Context(
+        version=version,
+        era=era,
+        softmax=witness,
+        keras_1=artifact.writer.major == 1,
+        task=hints.task,
+        told=told_by_name(Path(artifact.source).name),
+    )
 
 
 def _forms(evidence: Evidence, base: Context, hints: Hints, until: float) -> Iterator[tuple[Form, list[Context]]]:
@@ -181,9 +190,19 @@ def _starts(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
                     starts[i] = [(tuple(hints.examples[0][k].shape[1:]), 0.0)]
                 continue
         starts[i] = list(start_shapes(_first_weighted(wiring, i), sizes))
+        if sizes == "open" and _resized(wiring):
+            # Only with sizes can skips tell where an encoder halves what its decoder doubles; they stay open after
+            starts[i] = [(tuple(ANY_SIZE if n is None else n for n in shape), cost) for shape, cost in starts[i]]
         if not starts[i]:
             return None
     return starts
+
+
+def _resized(wiring: Wiring) -> bool:
+    names = [node.layer.class_name for node in wiring.nodes]
+    return any(n.startswith("UpSampling") or n.endswith("Transpose") for n in names) and any(
+        n in MERGING for n in names
+    )
 
 
 def _first_weighted(wiring: Wiring, index: int) -> Layer | None:
@@ -368,7 +387,12 @@ def _input_shape(form: Form, index: int, hints: Hints) -> Shape:
         given = hints.input_shape[list(form.wiring.inputs).index(index)]
         if given is not None:
             return tuple(given)
-    return form.shapes[index]
+    start = [form.shapes[i] for i in form.wiring.inputs]
+    if hints.examples is None:
+        opened = [tuple(None if n == ANY_SIZE and k < len(s) - 1 else n for k, n in enumerate(s)) for s in start]
+        if propagated(form.wiring, form.layers, opened, [None] * len(form.wiring.outputs)) is not None:
+            start = opened
+    return start[list(form.wiring.inputs).index(index)]
 
 
 def _held(artifact: Artifact, evidence: Evidence, dialect: Writer, reason: str) -> Inferred:

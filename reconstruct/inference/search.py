@@ -279,6 +279,16 @@ class Search:
             found = self._pairs(each, values, seen, number)
             if found is not None:
                 return found
+        nearest = [each for _, _, each, _ in sorted(seen, key=lambda item: item[:2])]
+        distinct = list({id(each.form): each for each in nearest}.values())[:4]
+        for every in zip(*(itertools.chain(patterns(each, alike=False), itertools.repeat(None)) for each in distinct)):
+            if self._late() or all(values is None for values in every):
+                break
+            for each, one in zip(distinct, every, strict=True):
+                found = None if one is None else self._try(each, one, seen, number)
+                if found is not None:
+                    return found
+            del seen[1000:]
         return self.best
 
     def _late(self) -> bool:
@@ -372,11 +382,11 @@ class Search:
         return None
 
 
-def patterns(each: Open) -> Iterator[Values]:
-    """Values with all layers of a kind alike, the likeliest first."""
+def patterns(each: Open, alike: bool = True) -> Iterator[Values]:
+    """Values with all layers of a kind alike, or each for itself, the likeliest first."""
     groups: dict[Any, list[Key]] = {}
     for key in each.fields:
-        groups.setdefault(each.kind(key), []).append(key)
+        groups.setdefault(each.kind(key) if alike else key, []).append(key)
     keys = list(groups.values())
     costs = [[c for _, c in each.fields[group[0]]] for group in keys]
     weights = [1 + 0.25 * (len(group) - 1) for group in keys]

@@ -166,8 +166,9 @@ def _extended(state: _State, layers: Sequence[Layer], i: int, layer: Layer) -> I
         cost = 0.0 if j == newest else 0.4
         if j in state.used:
             cost = 1.5 + 0.02 * (newest - j) + _inside(state, layers, j)
-        elif layers[j].class_name == "InputLayer" and j != newest:
-            cost = 0.3
+        elif layers[j].class_name == "InputLayer":
+            waiting = [k for k in state.loose if k < j and layers[k].class_name == "InputLayer"]
+            cost = (0.0 if j == newest or waiting else 0.1) + 0.3 * len(waiting)
         known = state
         if layers[j].class_name == "InputLayer" and tensor.channels is None and wanted is not None:
             known = replace(state, tensors=(*state.tensors[:j], wanted, *state.tensors[j + 1 :]))
