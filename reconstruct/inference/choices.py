@@ -389,11 +389,7 @@ _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
 
 def told_by_name(name: str) -> dict[str, float]:
     """What the name of a file says of the last activation, as changes of costs."""
-    found: dict[str, float] = {}
-    for pattern, changes in _FILE_NAMES:
-        if re.search(pattern, name.lower()):
-            found |= changes
-    return found
+    return next((dict(changes) for pattern, changes in _FILE_NAMES if re.search(pattern, name.lower())), {})
 
 
 def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:

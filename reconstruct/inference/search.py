@@ -281,8 +281,8 @@ class Search:
                 return found
         nearest = [each for _, _, each, _ in sorted(seen, key=lambda item: item[:2])]
         distinct = list({id(each.form): each for each in nearest}.values())[:4]
-        for every in zip(*(itertools.chain(patterns(each, alike=False), itertools.repeat(None)) for each in distinct)):
-            if self._late() or all(values is None for values in every):
+        for every in itertools.zip_longest(*(patterns(each, alike=False) for each in distinct)):
+            if self._late():
                 break
             for each, one in zip(distinct, every, strict=True):
                 found = None if one is None else self._try(each, one, seen, number)

@@ -37,7 +37,8 @@ def computed(source: Artifact, x: np.ndarray, *configs: Mapping[str, Any]) -> np
 
 
 def layers(result: Inferred) -> list[Layer]:
-    assert result.artifact.model is not None and result.artifact.model.graph is not None
+    assert result.artifact.model is not None
+    assert result.artifact.model.graph is not None
     return list(result.artifact.model.graph.layers)
 
 
@@ -55,7 +56,8 @@ INPUTS = RNG.standard_normal((12, 5)).astype("float32")
 def test_examples_decide_activations_and_those_held_back_confirm() -> None:
     result = infer(MLP, Hints(examples=([INPUTS], [computed(MLP, INPUTS, *FIELDS)]), budget=30))
     assert [n.config["activation"] for n in layers(result)[1:]] == ["tanh", "elu", "linear"]
-    assert result.confirmed and result.held_back == 3
+    assert result.confirmed
+    assert result.held_back == 3
     assert not result.assumptions
 
 
@@ -70,13 +72,15 @@ def test_held_back_examples_that_differ_do_not_confirm() -> None:
     outputs = computed(MLP, INPUTS, *FIELDS)
     outputs[-1] += 1
     result = infer(MLP, Hints(examples=([INPUTS], [outputs]), budget=30))
-    assert result.examples_agree and not result.confirmed
+    assert result.examples_agree
+    assert not result.confirmed
 
 
 def test_examples_that_no_choice_explains_are_not_agreed_with() -> None:
     noise = RNG.standard_normal((12, 3)).astype("float32")
     result = infer(MLP, Hints(examples=([INPUTS], [noise]), budget=3))
-    assert result.examples_agree is False and not result.confirmed
+    assert result.examples_agree is False
+    assert not result.confirmed
 
 
 def test_what_examples_leave_open_is_an_assumption() -> None:
