@@ -52,6 +52,7 @@ class Context:
     softmax: float = 0.0  # how much the last bias speaks for softmax, as a cost that linear has more
     target: Shape | None = None  # the shape of the output, where examples show it
     keras_1: bool = False
+    entered: int | None = None  # how many numbers the model takes
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     task: str | None = None
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
@@ -411,6 +412,8 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
             costs["sigmoid"] = 0.5
         return costs
     costs = dict(priors.LAST_SEVERAL)
+    if units == context.entered:  # what gives as many numbers as it takes gives them back
+        costs["softmax"] += 2.5
     costs["linear"] += context.softmax
     costs["softmax"] -= min(context.softmax, 0.0)
     return costs

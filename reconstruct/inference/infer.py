@@ -112,7 +112,10 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
     if last is not None and inner(last).class_name == "Dense":
         bias = weights(inner(last).weights["bias"])
         witness = softmax_witness(bias) if bias.size > 1 else 0.0
+    first = next((inner(f.layer) for f in evidence.layers if f.layer.weights or f.layer.children), None)
+    entered = first.weights["kernel"].shape[0] if first is not None and first.class_name == "Dense" else None
     return Context(
+        entered=entered,
         version=version,
         era=era,
         softmax=witness,

@@ -258,10 +258,13 @@ def _skip(state: _State, layers: Sequence[Layer], first: int, j: int, sums: bool
     return cost
 
 
+_POOLED_TO_ONE = ("GlobalAveragePooling1D", "GlobalMaxPooling1D")  # over channels, too, where these come first
+
+
 def _next_wanted(layers: Sequence[Layer], i: int) -> int | None:
     """The channels that the layer behind a merging one takes, where nothing stands between that changes them."""
     for layer in layers[i + 1 :]:
-        if layer.class_name in MERGING or layer.class_name in ("Flatten", "Reshape", "Permute", "Unknown", "Lambda"):
+        if layer.class_name in (*MERGING, "Flatten", "Reshape", "Permute", "Unknown", "Lambda", *_POOLED_TO_ONE):
             return None
         wanted = taken_by(layer)
         if wanted is not None and wanted.channels is not None:
