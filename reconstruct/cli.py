@@ -190,6 +190,9 @@ def recover(
         Task | None, typer.Option("--task", help="what weights without architecture were trained for")
     ] = None,
     budget: Budget = None,
+    code: Annotated[
+        Path | None, typer.Option("--code", metavar="MODEL.py", help="write an inferred model as Keras code, too")
+    ] = None,
     write_differing: Annotated[
         bool, typer.Option("--write-differing", help="write the model although an oracle contradicts it")
     ] = False,
@@ -202,6 +205,8 @@ def recover(
     _check_output(output, file)
     if report is not None:
         _check_writable(report, "--report")
+    if code is not None:
+        _check_writable(code, "--code")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct.recover import Recovery
         from reconstruct.recover import recover as recover_one
@@ -228,6 +233,8 @@ def recover(
                 recovery = Recovery(Result(str(file)))
                 recovery.fail(_defect(error))
             result = write(recovery, str(output), write_differing)
+            if code is not None and result["status"] != "failed":
+                code.write_text(recovery.code(str(output)), encoding="utf-8")
         display.show_result(result)
         if report is not None:
             display.write_json(report, document([result]))

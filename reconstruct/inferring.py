@@ -34,6 +34,7 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     model = outcome.artifact.model
     assert model is not None
     result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
+    recovery._inferred = model
     say("building")
     keras_3.clear()
     filled, lost = placeholders.fill(model, {})

@@ -77,6 +77,7 @@ class Recovery:
     _error: ReconstructError | None = None
     _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
     _custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    _inferred: Layer | None = None
     _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
 
     @property
@@ -119,6 +120,15 @@ class Recovery:
         from reconstruct.runtimes import keras_3
 
         return stubs.text(Path(self.result.source).name, keras_3.placeholders(self.model))
+
+    def code(self, written: str = "OUT.keras") -> str:
+        """The inferred model as Keras code, as text, with its assumptions in comments; `written` is where its weights
+        are. Raises `BuildError` where the architecture was not inferred, or is not of stock layers alone."""
+        from reconstruct.inference import code
+
+        if self._inferred is None:
+            raise BuildError("the file says its architecture, so that none was inferred", path=self.result.source)
+        return code.text(self._inferred, self.result.assumptions, Path(self.result.source).name, written)
 
     def fail(self, error: Exception) -> None:
         """Make this a failed recovery: from now on there is no model, and the report says why."""

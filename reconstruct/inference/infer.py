@@ -17,7 +17,7 @@ from reconstruct.inference.choices import Context, field_of, inner, softmax_witn
 from reconstruct.inference.evidence import Evidence, gather
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.shapes import Shape
-from reconstruct.inference.structure import Form, Starts, Wiring, forms, propagated, tied
+from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, tied
 from reconstruct.inference.wiring import MERGING, contexts, wirings
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import is_placeholder, placeholder
@@ -270,20 +270,30 @@ def _assumptions(
             alternatives,
             f"{layer.name}.{key[1]}",
         )
-    if left is not None:
-        return
-    for layer in layers:
-        if layer is None:
-            continue
-        for name in _STRUCTURE:
-            value = field_of(layer, name)
-            if value is not None:
-                message = (
-                    f"{layer.class_name} {layer.name!r} is taken to have {name} {value!r}: the likeliest that fits"
-                )
-                yield _assumption(layer.path or f"model/{layer.name}", message, [], f"{layer.name}.{name}")
+    if left is None:
+        yield from _structural_assumptions(opened.form, opened.contexts)
 
 
+def _structural_assumptions(form: Form, contexts_: Sequence[Context]) -> Iterator[dict[str, Any]]:
+    """The fields that could be others with all shapes still fitting."""
+    others: dict[tuple[int, str], list[Any]] = {}
+    for other in itertools.islice(neighbours(form, contexts_, [None] * len(form.wiring.outputs)), MOST_NEIGHBOURS):
+        for i, (mine, theirs) in enumerate(zip(form.layers, other.layers, strict=True)):
+            if mine is None or theirs is None or mine == theirs:
+                continue
+            for name in _STRUCTURE:
+                a, b = field_of(mine, name), field_of(theirs, name)
+                if a is not None and a != b and b not in others.setdefault((i, name), []):
+                    others[i, name].append(b)
+    for (i, name), alternatives in others.items():
+        layer = form.layers[i]
+        if layer is not None and alternatives:
+            message = f"{layer.class_name} {layer.name!r} is taken to have {name} {field_of(layer, name)!r}"
+            setting = f"{layer.name}.{name}" if layer.path else None
+            yield _assumption(layer.path or "model", message, alternatives[:6], setting)
+
+
+MOST_NEIGHBOURS = 2000
 _STRUCTURE = ("strides", "padding", "pool_size", "size", "return_sequences", "merge_mode", "target_shape", "n", "dims")
 
 

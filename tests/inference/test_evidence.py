@@ -20,8 +20,8 @@ def artifact(*groups: Group, keras: str | None = "2.2.4", container: str = "h5-w
     return Artifact("w.h5", container, writer, None, writer, tensors, groups=tuple(groups))
 
 
-def classes(*groups: Group, **options: str) -> list[str]:
-    return [f.layer.class_name for f in gather(artifact(*groups, **options)).layers]  # type: ignore[arg-type]
+def classes(*groups: Group) -> list[str]:
+    return [f.layer.class_name for f in gather(artifact(*groups)).layers]
 
 
 @pytest.mark.parametrize(
