@@ -81,6 +81,7 @@ class Found:
     layer: Layer
     sure: str
     witnesses: tuple[str, ...] = ()
+    starts_model: bool = False  # whether it is the first of a nested model
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Evidence:
     layers: tuple[Found, ...]
     lists_all: bool
     functional: bool | None
+    ordered: bool = True  # whether the file has the order of layers; else only where they lie in it tells it
 
 
 def gather(artifact: Artifact) -> Evidence:
@@ -106,7 +108,8 @@ def gather(artifact: Artifact) -> Evidence:
     nested = any(g.parts or list(_nested(g)) for g in artifact.groups)
     listed = any(not g.tensors and _class_of_name(g.name, g.kind) not in (None, "InputLayer") for g in artifact.groups)
     has_input = any(f.layer.class_name == "InputLayer" for f in unique)
-    return Evidence(tuple(unique), listed and not nested, True if has_input else None)
+    ordered = artifact.container == "h5-weights"
+    return Evidence(tuple(unique), listed and not nested, True if has_input else None, ordered)
 
 
 def _of_groups(groups: Sequence[Group], artifact: Artifact) -> Iterator[Found]:
@@ -115,7 +118,8 @@ def _of_groups(groups: Sequence[Group], artifact: Artifact) -> Iterator[Found]:
         if parts:
             inner = list(_of_groups(parts, artifact))
             # What the model inside is called on stands outside of it
-            yield from (f for f in inner if number == 0 or f.layer.class_name != "InputLayer")
+            kept = [f for f in inner if number == 0 or f.layer.class_name != "InputLayer"]
+            yield from (replace(f, starts_model=f.starts_model or k == 0) for k, f in enumerate(kept))
         else:
             yield _layer(group, artifact, number == 0)
 

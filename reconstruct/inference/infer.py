@@ -26,7 +26,7 @@ BUDGET = 120.0
 STRUCTURE_SECONDS = 20.0
 UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
 GRAPH_SECONDS = 5.0
-FORMS_AT_ONCE = 12
+FORMS_AT_ONCE = 4
 ANY_SIZE = 512
 
 

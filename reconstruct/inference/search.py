@@ -231,7 +231,8 @@ class Solution:
 
 
 MOST_FORMS = 150
-PATTERNS = 40
+PATTERNS = 24
+FEW_PATTERNS = 6  # for forms that are not among the likeliest: the nearest are looked at again
 
 
 class Search:
@@ -254,7 +255,7 @@ class Search:
         number = itertools.count()
         started, span = time.monotonic(), self.until - time.monotonic()
         for k, each in enumerate(itertools.islice(candidates, MOST_FORMS)):
-            for values in itertools.islice(patterns(each), PATTERNS if k < 20 else 8):
+            for values in itertools.islice(patterns(each), PATTERNS if k < 3 else FEW_PATTERNS):
                 found = self._try(each, values, seen, number)
                 if found is not None:
                     return found

@@ -24,25 +24,61 @@ def wirings(evidence: Evidence) -> Iterator[Wiring]:
     merging = any(n.class_name in MERGING for n in layers)
     inputs = sum(n.class_name == "InputLayer" for n in layers)
     if not merging and inputs < 2:
-        if evidence.lists_all:
-            yield chain(layers, gaps=False)
+        boundaries = frozenset(f.layer.name for f in evidence.layers if f.starts_model)
+        if evidence.lists_all and evidence.ordered:
+            yield chain(layers)
+        elif evidence.lists_all:
+            yield from _reordered(layers)
         yield replace(
-            chain(layers, gaps=True),
+            chain(layers, gaps=True, boundaries=boundaries),
             cost=3.0 if evidence.lists_all else 0.0,
             reason="the layers follow one another, with others between them that the file does not list",
         )
     yield from graphs(layers)
 
 
-def chain(layers: Sequence[Layer], gaps: bool) -> Wiring:
-    """Each layer called on the one before; with gaps, another may stand before each layer with weights."""
+def _reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:
+    """Chains of layers whose order is read off where they lie in the file, the likeliest first.
+
+    Layers without weights are small, and HDF5 puts them where room was left, so each may belong elsewhere.
+    """
+    fixed = [i for i, n in enumerate(layers) if not _moves(n)]
+    moving = [i for i, n in enumerate(layers) if _moves(n)]
+    places = [sum(j < i for j in fixed) for i in moving]
+    found: list[tuple[float, int, list[Layer]]] = []
+    possible = itertools.combinations_with_replacement(range(1, len(fixed)), len(moving)) if len(moving) < 7 else ()
+    for number, slots in enumerate(itertools.chain([tuple(places)], itertools.islice(possible, 5000))):
+        order = [
+            layers[i]
+            for k, f in enumerate(fixed, 1)
+            for i in (f, *(m for m, slot in zip(moving, slots, strict=True) if slot == k))
+        ]
+        side_by_side = sum(_moves(a) and _moves(b) for a, b in itertools.pairwise(order))
+        moved = sum(abs(a - b) for a, b in zip(slots, places, strict=True))
+        found.append((1.5 * side_by_side + 0.6 * moved, number, order))
+    known: set[tuple[str, ...]] = set()
+    for cost, _, order in sorted(found, key=lambda item: item[:2])[: MOST_GRAPHS * 2]:
+        names = tuple(n.name for n in order)
+        if names not in known:
+            known.add(names)
+            yield replace(chain(order), cost=cost if cost else 0.0, reason="the order of layers follows from the file")
+
+
+def _moves(layer: Layer) -> bool:
+    return layer.class_name.startswith(("MaxPooling", "AveragePooling", "UpSampling", "ZeroPadding"))
+
+
+def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str] = frozenset()) -> Wiring:
+    """Each layer called on the one before; with gaps, another may stand before each layer with weights, and two where
+    one model ends and the next begins."""
     rest = [n for n in layers if n.class_name != "InputLayer"]
     entry = next((n for n in layers if n.class_name == "InputLayer"), Layer("InputLayer", "input", path="model/input"))
     nodes = [Node(entry)]
     for i, layer in enumerate(rest):
         if gaps and (layer.weights or layer.children) and i:
             gap = Layer("GAP", f"gap_{i}", {"channels": _change(rest[i - 1], layer)})
-            nodes.append(Node(gap, (len(nodes) - 1,)))
+            for _ in range(2 if layer.name in boundaries else 1):
+                nodes.append(Node(gap, (len(nodes) - 1,)))
         nodes.append(Node(layer, (len(nodes) - 1,)))
     return Wiring(tuple(nodes), (len(nodes) - 1,))
 
