@@ -390,7 +390,7 @@ def patterns(each: Open, alike: bool = True) -> Iterator[Values]:
         groups.setdefault(each.kind(key) if alike else key, []).append(key)
     keys = list(groups.values())
     costs = [[c for _, c in each.fields[group[0]]] for group in keys]
-    weights = [1 + 0.25 * (len(group) - 1) for group in keys]
+    weights = [1.0 + 0.02 * (len(group) - 1) for group in keys]
     start = tuple(0 for _ in keys)
 
     def total(at: Sequence[int]) -> float:
