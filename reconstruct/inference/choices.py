@@ -349,7 +349,9 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
     if name == "BatchNormalization":
         return {"epsilon": priors.BATCH_EPSILON}
     if name == "LayerNormalization":
-        return {"epsilon": priors.LAYER_EPSILON}
+        return {
+            "epsilon": priors.ATTENTION_EPSILON if "MultiHeadAttention" in context.classes else priors.LAYER_EPSILON
+        }
     if name == "UpSampling2D" and "interpolation" not in layer.config:
         return {"interpolation": {"nearest": 0.1, "bilinear": 2.3}}
     if name == "ReLU":
@@ -382,7 +384,7 @@ def _last(layer: Layer, context: Context) -> Mapping[str, float]:
 # What authors call files, with what it changes in the cost of a last activation.
 _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"actor", {"tanh": -2.4}),
-    (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -0.8}),
+    (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
     (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
 )
@@ -400,6 +402,8 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
         kind = _TASKS[str(context.task)]
         chosen = ("sigmoid" if units == 1 else "softmax") if kind == "classes" else kind
         return {**priors.LAST_SEVERAL, chosen: 0.0}
+    if spatial(layer.class_name) == 1:  # signals, not pictures
+        return {**priors.LAST_IMAGE, "linear": 0.5}
     if spatial(layer.class_name):
         return priors.LAST_IMAGE if units in (1, 2, 3) else {**priors.LAST_SEVERAL, "sigmoid": 1.2}
     if units == 1:
@@ -414,6 +418,7 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     costs = dict(priors.LAST_SEVERAL)
     if units == context.entered:  # what gives as many numbers as it takes gives them back
         costs["softmax"] += 2.5
+        costs["linear"] -= 0.8
     costs["linear"] += context.softmax
     costs["softmax"] -= min(context.softmax, 0.0)
     return costs
@@ -435,7 +440,9 @@ def _of_activation_layer(context: Context) -> Mapping[str, float]:
         return priors.ACTIVATION_LAYER
     before = next((n for n in context.following if n.weights), None)
     if before is not None:
-        return {**_last(before, context), "linear": 2.5}
+        costs = dict(_last(before, context))
+        # A layer for nothing, which people write all the same where the last layer of another kind of model has one
+        return {**costs, "linear": max(0.3, 2.5 + (0.0 if context.task else context.told.get("linear", 0.0)))}
     return {**priors.LAST_SEVERAL, "linear": 2.5}
 
 

@@ -45,7 +45,7 @@ BEFORE_ACTIVATION: Costs = {
 }
 # The last layer with one number: sigmoid 10, linear 17 (7 without recurrent or convolutional layers), tanh 1
 LAST_ONE: Costs = {
-    "sigmoid": 0.9,
+    "sigmoid": 0.7,
     "linear": 0.8,
     "tanh": 2.6,
     "relu": 3.2,
@@ -90,6 +90,7 @@ LEAKY_SLOPE = {
 }
 ELU_ALPHA = {1.0: 0.1, 0.3: 4.0, 0.5: 4.0, 0.2: 5.0, 0.1: 5.0}
 BATCH_EPSILON = {1e-3: 0.05, 1e-5: 3.5, 1e-6: 4.5, 1.001e-5: 4.5, 1e-4: 5.0, 1e-2: 6.0}
+ATTENTION_EPSILON = {1e-6: 0.4, 1e-3: 1.1, 1e-5: 3.0, 1e-12: 5.0}  # 1e-6 5, 1e-3 3
 LAYER_EPSILON = {1e-3: 0.6, 1e-6: 0.9, 1e-5: 3.0, 1e-12: 5.0}
 # Convolutions of more than one place: valid 190, same 160, causal 9 of 29 in one dimension; stride 1 340, 2 15
 PADDING = {"valid": 0.65, "same": 0.75, "causal": 2.5}
