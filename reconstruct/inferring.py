@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Finding
+from reconstruct.errors import BuildError
 from reconstruct.inference.infer import BUDGET, Hints, Inferred, infer
 from reconstruct.objects import placeholders
 from reconstruct.report import Tensors
@@ -54,7 +55,15 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
         result.verification = unverified(reason).verification
         return
     say("verifying")
-    verdict = against_examples(lambda xs: keras_3.run(built.model, xs), options.examples, TOLERANCE)
+    try:
+        verdict = against_examples(lambda xs: keras_3.run(built.model, xs), options.examples, TOLERANCE)
+    except BuildError as error:  # it has all tensors all the same
+        result.verification = unverified(error.message).verification
+        result.findings = (
+            *result.findings,
+            Finding("examples_disagree", "warning", "model", error.message, error.hint),
+        )
+        return
     result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
     result.status = _status(inferred, verdict.agrees)
     recovery._expected = [(list(examples[0]), keras_3.run(built.model, examples[0]))]

@@ -137,6 +137,8 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         yield from _reshapes(layer, shape, context)
     elif name == "RepeatVector":
         yield from _repeats(layer, context)
+    elif name == "Permute" and "dims" in layer.config:
+        yield Option(layer, 0.0)
     elif name == "Permute":
         for dims in itertools.permutations(range(1, len(shape) + 1)):
             yield Option(layer.having(dims=list(dims)), 0.5 if dims != tuple(range(1, len(shape) + 1)) else 3.0)

@@ -442,7 +442,7 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
 }
 _OWN_ACTIVATION = ("LSTM", "GRU", "SimpleRNN")
 _IDENTITY = frozenset(
-    "InputLayer Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout AlphaDropout "
+    "InputLayer Masking Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout AlphaDropout "
     "ActivityRegularization Identity RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast "
     "RandomBrightness".split()
 )

@@ -24,6 +24,8 @@ def wirings(evidence: Evidence) -> Iterator[Wiring]:
     merging = any(n.class_name in MERGING for n in layers)
     inputs = sum(n.class_name == "InputLayer" for n in layers)
     if not merging and inputs < 2:
+        if any("Conv2D" in n.class_name for n in layers):
+            yield replace(chain(list(_channels_first(layers))), cost=2.0, reason="images have their channels first")
         boundaries = frozenset(f.layer.name for f in evidence.layers if f.starts_model)
         if evidence.lists_all and evidence.ordered:
             yield chain(layers)
@@ -35,6 +37,22 @@ def wirings(evidence: Evidence) -> Iterator[Wiring]:
             reason="the layers follow one another, with others between them that the file does not list",
         )
     yield from graphs(layers)
+
+
+def _channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """The layers of a model whose images have channels first, as Theano wants them: they are turned at the start, and
+    back before they are flattened."""
+    entry = [n for n in layers if n.class_name == "InputLayer"][:1]
+    yield from entry
+    flat = False
+    yield Layer("Permute", "channels_last", {"dims": [2, 3, 1]})
+    for layer in layers:
+        if layer.class_name == "InputLayer":
+            continue
+        if not flat and layer.class_name in ("Flatten", "Reshape"):
+            flat = True
+            yield Layer("Permute", "channels_first", {"dims": [3, 1, 2]})
+        yield layer
 
 
 def _reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:
