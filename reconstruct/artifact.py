@@ -224,12 +224,27 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Group:
+    """What a file of weights lists as one layer, in the order of the model's layers.
+
+    `name` is the layer's own as far as the file says it, `kind` the class in snake case where the file's key is made of
+    it (`conv2d_transpose`), None where the key is the author's. `tensors` are named as the file names them, below the
+    group. `parts` are the layers of a nested model.
+    """
+
+    name: str
+    kind: str | None = None
+    tensors: tuple[Tensor, ...] = ()
+    parts: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A saved model: where it was read, who wrote it, the model, and how it was trained.
 
     `dialect` is the Keras whose form `model` has; it starts as the writer, and the rules bring it to `KERAS_3`.
     `tensors` are all arrays of the file that belong to the model. Where config and weights are two files, they are
-    `config_source` and `weights_source`.
+    `config_source` and `weights_source`. `groups` are the layers that weights without an architecture list.
     """
 
     source: str
@@ -242,6 +257,7 @@ class Artifact:
     findings: tuple[Finding, ...] = ()
     config_source: str | None = None
     weights_source: str | None = None
+    groups: tuple[Group, ...] = ()
 
     def replace(self, **changes: Any) -> Artifact:
         return dataclasses.replace(self, **changes)

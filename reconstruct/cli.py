@@ -30,7 +30,7 @@ oracle_app = typer.Typer(help="The Keras versions that say what an old file comp
 app.add_typer(oracle_app, name="oracles")
 
 DEBUG = "RECONSTRUCT_DEBUG"
-HINT_FIELDS = ("input_shape", "examples", "custom", "source")
+HINT_FIELDS = ("input_shape", "examples", "custom", "source", "set", "task", "budget")
 
 
 class Backend(StrEnum):
@@ -39,6 +39,17 @@ class Backend(StrEnum):
     tensorflow = "tensorflow"
     theano = "theano"
     cntk = "cntk"
+
+
+class Task(StrEnum):
+    """What a model may be trained for, which decides the last activation."""
+
+    classification = "classification"
+    binary = "binary"
+    multilabel = "multilabel"
+    regression = "regression"
+    q_values = "q-values"
+    image = "image"
 
 
 File = Annotated[
@@ -57,6 +68,13 @@ Source = Annotated[
     typer.Option(
         "--source", metavar="DIR", help="your own code: the definitions of missing classes are found in it and run"
     ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="LAYER.FIELD=VALUE", help="a choice that weights leave open; repeatable"),
+]
+Budget = Annotated[
+    float | None, typer.Option("--budget", metavar="SECONDS", help="how long examples may be searched (120)")
 ]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
@@ -174,6 +192,14 @@ def recover(
         Backend | None, typer.Option("--backend", help="what trained the model, where the file does not say")
     ] = None,
     trust_code: Annotated[bool, typer.Option("--trust-code", help="let oracles run code that is in the file")] = False,
+    settings: Settings = None,
+    task: Annotated[
+        Task | None, typer.Option("--task", help="what weights without architecture were trained for")
+    ] = None,
+    budget: Budget = None,
+    code: Annotated[
+        Path | None, typer.Option("--code", metavar="MODEL.py", help="write an inferred model as Keras code, too")
+    ] = None,
     write_differing: Annotated[
         bool, typer.Option("--write-differing", help="write the model although an oracle contradicts it")
     ] = False,
@@ -187,6 +213,8 @@ def recover(
     _check_source(source)
     if report is not None:
         _check_writable(report, "--report")
+    if code is not None:
+        _check_writable(code, "--code")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct.recover import Recovery
         from reconstruct.recover import recover as recover_one
@@ -203,6 +231,9 @@ def recover(
                     backend=backend.value if backend else None,
                     trust_code=trust_code,
                     source=source,
+                    settings=_settings(settings or ()),
+                    task=task.value if task else None,
+                    budget=budget,
                     on_progress=say,
                 )
             except Exception as error:  # the report has it too
@@ -211,6 +242,8 @@ def recover(
                 recovery = Recovery(Result(str(file)))
                 recovery.fail(_defect(error))
             result = write(recovery, str(output), write_differing)
+            if code is not None and result["status"] != "failed":
+                code.write_text(recovery.code(str(output)), encoding="utf-8")
         display.show_result(result)
         if report is not None:
             display.write_json(report, document([result]))
@@ -367,6 +400,20 @@ def _shape(text: str) -> list[int | None]:
         return [None if part.strip().lower() in ("?", "none", "null", "") else int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a shape; write 28,28,1", param_hint="--input-shape") from None
+
+
+def _settings(texts: Sequence[str]) -> dict[str, Any]:
+    """`dense_2.activation=tanh` to a field and its value: JSON where it is JSON, else text."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or "." not in name:
+            raise typer.BadParameter(f"{text!r} is no choice; write dense_2.activation=tanh", param_hint="--set")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError:
+            found[name.strip()] = {"True": True, "False": False, "None": None}.get(value.strip(), value.strip())
+    return found
 
 
 def _hints(path: Path | None) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reconstruct import rules
-from reconstruct.artifact import Artifact, Finding
+from reconstruct import inferring, rules
+from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import BuildError, ConfigError, ReconstructError
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
@@ -51,6 +51,8 @@ class Options:
     `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
     inside the file run in oracles. `source` is a folder of the user's own code, in which missing classes are looked up.
+    `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for files of weights alone, whose
+    architecture is inferred.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -60,6 +62,9 @@ class Options:
     backend: str | None = None
     trust_code: bool = False
     source: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
+    budget: float | None = None
 
 
 @dataclass
@@ -72,6 +77,7 @@ class Recovery:
     _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
     _custom_objects: Mapping[str, Any] = field(default_factory=dict)
     _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
+    _inferred: Layer | None = None
     _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
 
     @property
@@ -114,6 +120,15 @@ class Recovery:
         from reconstruct.runtimes import keras_3
 
         return stubs.text(Path(self.result.source).name, keras_3.placeholders(self.model))
+
+    def code(self, written: str = "OUT.keras") -> str:
+        """The inferred model as Keras code, as text, with its assumptions in comments; `written` is where its weights
+        are. Raises `BuildError` where the architecture was not inferred, or is not of stock layers alone."""
+        from reconstruct.inference import code
+
+        if self._inferred is None:
+            raise BuildError("the file says its architecture, so that none was inferred", path=self.result.source)
+        return code.text(self._inferred, self.result.assumptions, Path(self.result.source).name, written)
 
     def fail(self, error: Exception) -> None:
         """Make this a failed recovery: from now on there is no model, and the report says why."""
@@ -176,6 +191,9 @@ def recover(
     backend: str | None = None,
     trust_code: bool = False,
     source: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    task: str | None = None,
+    budget: float | None = None,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
 ) -> Recovery:
@@ -202,6 +220,9 @@ def recover(
         backend,
         trust_code,
         None if source is None else str(source),
+        settings or {},
+        task,
+        budget,
     )
     own = Pool() if pool is None else None
     try:
@@ -238,11 +259,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
     result.tensors = Tensors(len(artifact.tensors), 0, tuple(_sources(artifact.tensors)))
     if artifact.model is None:
-        raise BuildError(
-            "the file holds weights and no architecture, and inferring one is not implemented yet",
-            path=path,
-            hint="put the model's config beside it as JSON (model.to_json()), named like the weights",
-        )
+        inferring.climb(recovery, artifact, options, say)
+        return
     stops = _without_doubtful_counts(artifact, options)
     result.findings = stops
     broken = next((f for f in stops if f.severity == "error"), None)

@@ -160,7 +160,9 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
     given = recovers(result_with("verified"))
     shapes = ["--input-shape", "28,28,1", "--input-shape", "?,3"]
     code = ["--custom", "a.py", "--custom", "b", "--trust-code", "--examples", "e.npz"]
-    run("recover", MODEL, "-o", tmp_path / "out.keras", *shapes, *code)
+    choices = ["--set", "dense_2.activation=tanh", "--set", "conv.strides=[2, 2]"]
+    choices += ["--task", "classification", "--budget", "5"]
+    run("recover", MODEL, "-o", tmp_path / "out.keras", *shapes, *code, *choices)
     assert given == {
         "path": MODEL,
         "custom": ["a.py", "b"],
@@ -169,6 +171,9 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
         "backend": None,
         "trust_code": True,
         "source": None,
+        "settings": {"dense_2.activation": "tanh", "conv.strides": [2, 2]},
+        "task": "classification",
+        "budget": 5.0,
     }
 
 

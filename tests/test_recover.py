@@ -561,14 +561,36 @@ def test_what_cannot_be_read_is_a_failed_result(tmp_path: Path) -> None:
         _ = recovery.model
 
 
-def test_weights_without_a_config_say_what_is_missing(tmp_path: Path) -> None:
+def without_config(source: Path, target: Path) -> Path:
+    """The weights of a model as `save_weights` lays them out."""
+    with h5py.File(source, "r") as whole, h5py.File(target, "w") as alone:
+        for name in whole["model_weights"]:
+            whole.copy(whole["model_weights"][name], alone, name)
+        for key, value in whole["model_weights"].attrs.items():
+            alone.attrs[key] = value
+    return target
+
+
+def test_weights_without_a_config_are_inferred_and_examples_decide(tmp_path: Path) -> None:
+    alone = without_config(FIXTURES / "files" / "keras-2.2.4" / "mlp.h5", tmp_path / "alone.h5")
+    examples = MANIFEST["keras-2.2.4/mlp.h5"].outputs_path
+    recovery = reconstruct.recover(alone, pool=NoPool(), examples=examples, budget=30)
+    assert recovery.result.rung == "inferred"
+    assert recovery.result.verification.oracle == "examples"
+    assert recovery.result.verification.max_rel_error is not None
+    assert recovery.result.verification.max_rel_error <= 1e-4
+    assert recovery.status in ("verified", "partial")  # few examples may leave a choice open
+    assert recovery.result.tensors.unused == ()
+    recovery.save(tmp_path / "out.keras")
+
+
+def test_weights_alone_are_never_verified_without_examples(tmp_path: Path) -> None:
     weights = FIXTURES / "files" / "keras-1.2.2" / "json_beside_weights_weights.h5"
-    examples = MANIFEST["keras-1.2.2/json_beside_weights.json"].outputs_path
-    assert reconstruct.recover(weights, pool=NoPool(), examples=examples).status == "verified"
     shutil.copy(weights, tmp_path / "alone.h5")
-    recovery = reconstruct.recover(tmp_path / "alone.h5", pool=NoPool(), examples=examples)
-    assert recovery.status == "failed"
-    assert "no architecture" in (recovery.result.error or {})["message"]
+    recovery = reconstruct.recover(tmp_path / "alone.h5", pool=NoPool())
+    assert recovery.status == "partial"
+    assert all({"path", "message", "alternatives", "set"} <= set(a) for a in recovery.result.assumptions)
+    assert "def build():" in recovery.code()
 
 
 def test_a_full_disk_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

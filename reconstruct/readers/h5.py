@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from reconstruct.artifact import Artifact, Finding, Tensor, Training, Writer
+from reconstruct.artifact import Artifact, Finding, Group, Tensor, Training, Writer
 from reconstruct.errors import ConfigError, ReadError
 from reconstruct.readers import legacy_weights, object_weights, parse
 
@@ -104,10 +104,12 @@ def read(path: Path) -> Artifact:
     if "layer_names" in root.attrs or "layer_names0" in root.attrs or "nb_layers" in root.attrs:
         groups = legacy_groups(source, root)
         tensors = tuple(t for group in groups.values() for t in group)
-        return Artifact(str(path), "h5-weights", writer, None, writer, tensors)
+        listed = tuple(Group(name, None, tuple(found)) for name, found in groups.items())
+        return Artifact(str(path), "h5-weights", writer, None, writer, tensors, groups=listed)
     tensors = tuple(object_weights.tensors(object_weights.tree(source, root)))
     if "layers" in root or "_layer_checkpoint_dependencies" in root or "vars" in root:
-        return Artifact(str(path), "weights-h5", Writer(None), None, Writer(None), tensors)
+        listed = object_weights.groups(source, root)
+        return Artifact(str(path), "weights-h5", Writer(None), None, Writer(None), tensors, groups=listed)
     raise ReadError(
         f"{path} is an HDF5 file, but not one that Keras wrote: it has neither a model config nor layer names",
         path=str(path),

@@ -8,15 +8,16 @@ The file is a tree by attribute and class: `layers/dense_1/vars/0` is the first 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h5py
 
-from reconstruct.artifact import Finding, Layer, Tensor
+from reconstruct.artifact import Finding, Group, Layer, Tensor
 from reconstruct.naming import snake_case
 from reconstruct.readers.parse import subclassed
-from reconstruct.stock import WRAPPERS, slots
+from reconstruct.stock import LAYERS, WRAPPERS, slots
 
 if TYPE_CHECKING:
     from reconstruct.readers.h5 import H5Source
@@ -67,6 +68,99 @@ def optimizer_tensors(tree: Tree) -> tuple[Tensor, ...]:
     group = tree.get("optimizer")
     found = _paths(group) if isinstance(group, dict) else iter(())
     return tuple(tensor for _, tensor in sorted(found, key=lambda item: _order(item[0])))
+
+
+@dataclass
+class _Node:
+    """A group of the file: where it stands in the file, what it is called, and what is in it."""
+
+    address: int = 0
+    named: str | None = None
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    parts: dict[str, _Node] = field(default_factory=dict)
+
+    def enter(self, path: Sequence[str]) -> _Node:
+        node = self
+        for part in path:
+            node = node.parts.setdefault(part, _Node())
+        return node
+
+    @property
+    def place(self) -> int:
+        """HDF5 allocates as it writes, but gives freed room to a group now and then: the last of the group and what
+        lies right below it tells best when it was written."""
+        return max([self.address, *(part.address for part in self.parts.values())])
+
+
+def groups(source: H5Source, group: h5py.Group) -> tuple[Group, ...]:
+    """The layers that a file of weights lists, in the order in which Keras wrote them, which is the model's.
+
+    The file keeps no order of creation (Keras 3, saving/saving_lib.py, `H5IOStore`), but where in the file a group
+    lies tells it. The counters of a class never contradict it in a file that Keras wrote: `dense` before `dense_1`.
+    """
+    root = _Node()
+    todo: list[tuple[h5py.Group, list[str]]] = [(group, [])]
+    while todo:
+        found, path = todo.pop()
+        for key in found:
+            node = source.get(found, key)
+            where = [*path, *key.split("\\")]
+            if isinstance(node, h5py.Group):
+                entered = root.enter(where)
+                entered.address = h5py.h5o.get_info(node.id).addr
+                name = node.attrs.get("name")
+                entered.named = name if isinstance(name, str) else None
+                todo.append((node, where))
+            elif isinstance(node, h5py.Dataset):
+                root.enter(where[:-1]).tensors[where[-1]] = source.tensor(node, "/".join(where))
+    return _listed(root, ())
+
+
+_LAYER_KINDS = frozenset(name.lower() for name in LAYERS)
+# Parts of a layer, not of a model: what a recurrent layer, a wrapper and an attention call their own layers.
+_INNER = re.compile(r"vars|cells?|layer|forward_layer|backward_layer|_?(query|key|value|output)_dense|.*_generator")
+
+
+def _listed(node: _Node, path: tuple[str, ...]) -> tuple[Group, ...]:
+    counted: list[tuple[str, _Node, bool]] = []
+    for key, part in node.parts.items():
+        if key in _CONTAINERS:
+            counted += [(k, p, True) for k, p in part.parts.items()]
+        elif not _INNER.fullmatch(key) and (path or key not in _NOT_THE_MODEL):
+            counted.append((key, part, False))
+    ordered = sorted(counted, key=lambda item: item[1].place)
+    for base in {_base(key) for key, _, by_class in counted if by_class}:
+        places = [i for i, (key, _, by_class) in enumerate(ordered) if by_class and _base(key) == base]
+        in_order = sorted((ordered[i] for i in places), key=lambda item: _counter(item[0]))
+        for i, item in zip(places, in_order, strict=True):
+            ordered[i] = item
+    ordered.sort(key=lambda item: item[0] not in ("input_layer", "input_1"))  # a model's first layer, where it has one
+    return tuple(_as_group(key, part, by_class, (*path, key)) for key, part, by_class in ordered)
+
+
+def _as_group(key: str, node: _Node, by_class: bool, path: tuple[str, ...]) -> Group:
+    own = node.parts.get("vars")
+    name = (own.named if own is not None else None) or key
+    kind = _base(key) if by_class else None
+    inner = [(path, tensor) for path, tensor in _tensors_of(node, ()) if not path[0].endswith("_generator")]
+    # An attention layer has layers of its own, too; only models and classes of others have a model's
+    stock = kind is not None and kind.replace("_", "") in _LAYER_KINDS
+    parts = () if stock else _listed(node, path)
+    if parts:
+        return Group(name, kind, (), parts)
+    ordered = sorted(inner, key=lambda item: _order(item[0]))
+    return Group(name, kind, tuple(replace(tensor, name="/".join(p)) for p, tensor in ordered))
+
+
+def _tensors_of(node: _Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+    for key, tensor in node.tensors.items():
+        yield (*path, key), tensor
+    for key, part in node.parts.items():
+        yield from _tensors_of(part, (*path, key))
+
+
+def _base(key: str) -> str:
+    return re.sub(r"_\d+$", "", key)
 
 
 def attach(model: Layer, tree: Tree) -> tuple[Layer, list[Finding]]:

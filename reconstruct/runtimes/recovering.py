@@ -38,6 +38,9 @@ def _one(request: dict[str, Any], pool: WorkerPool) -> dict[str, Any]:
         custom=hint.get("custom", ()),
         backend=hint.get("backend"),
         source=hint.get("source"),
+        settings=hint.get("set"),
+        task=hint.get("task"),
+        budget=hint.get("budget"),
         pool=pool,
     )
     return write(recovery, request["output"])

@@ -81,11 +81,6 @@ def saved_model(path: Path) -> None:
     (path / "saved_model.pb").write_bytes(b"\x08\x01")
 
 
-def weights_only(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        _write_weights(file, WHOLE)
-
-
 def other_hdf5(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["table"] = np.arange(3)
@@ -163,7 +158,6 @@ CASES: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "model_weights/dense/kernel is missing",
         "",
     ),
-    "weights_only": (weights_only, "weights and no architecture", "beside it as JSON"),
 }
 
 
@@ -209,7 +203,7 @@ def test_recover_gives_one_error_and_writes_nothing(tmp_path: Path, name: str, s
 
 
 @pytest.mark.usefixtures("no_framework")
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"weights_only"}))
+@pytest.mark.parametrize("name", sorted(CASES))
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
 def test_inspect_gives_the_same_error(tmp_path: Path, name: str, options: tuple[str, ...]) -> None:
     make, message, _ = CASES[name]

@@ -1,0 +1,522 @@
+"""What the tensors leave open, as data: for each layer the alternatives of a field, each with its cost.
+
+`structural` choices decide shapes (strides, padding, pool sizes, return_sequences), so shapes decide between them.
+`numerical` ones do not (activations, slopes, epsilons); only examples decide them, or priors where there are none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reconstruct.artifact import Layer
+from reconstruct.inference import priors
+from reconstruct.inference.shapes import MERGES, Shape, output_shape, spatial
+
+WITH_ACTIVATION = (
+    "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D "
+    "SeparableConv1D SeparableConv2D"
+).split()
+ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "ThresholdedReLU")
+RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+_PASSED = (
+    "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
+    "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
+    "GlobalMaxPooling2D ZeroPadding2D Reshape Flatten"
+).split()
+
+
+@dataclass(frozen=True)
+class Option:
+    """A layer as it may be, or None where there is none at all."""
+
+    layer: Layer | None
+    cost: float
+
+
+@dataclass(frozen=True)
+class Context:
+    """What stands around a layer: those that follow, nearest first; whether no weights follow; who wrote the file."""
+
+    following: tuple[Layer, ...] = ()
+    last: bool = False
+    classes: frozenset[str] = frozenset()
+    version: tuple[int, int, int] = (3, 0, 0)
+    era: str = "since"  # of the default of gates: before_2_3, between, since
+    softmax: float = 0.0  # how much the last bias speaks for softmax, as a cost that linear has more
+    target: Shape | None = None  # the shape of the output, where examples show it
+    keras_1: bool = False
+    entered: int | None = None  # how many numbers the model takes
+    guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
+    task: str | None = None
+    told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # fields that the user has set
+
+
+def with_field(layer: Layer, name: str, value: Any) -> Layer:
+    """The layer with a field set, in the layers that it wraps where it wraps some."""
+    if layer.class_name == "Bidirectional" and name != "merge_mode":
+        return layer.replace(children={k: c.having(**{name: value}) for k, c in layer.children.items()})
+    if layer.class_name == "TimeDistributed":
+        return layer.replace(children={k: with_field(c, name, value) for k, c in layer.children.items()})
+    return layer.having(**{name: value})
+
+
+def field_of(layer: Layer, name: str) -> Any:
+    """The value that `with_field` sets."""
+    if layer.children and name != "merge_mode":
+        return field_of(next(iter(layer.children.values())), name)
+    return layer.config.get(name)
+
+
+def inner(layer: Layer) -> Layer:
+    """The layer that computes, inside its wrappers."""
+    return inner(next(iter(layer.children.values()))) if layer.children else layer
+
+
+# Structure
+
+
+def structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iterator[Option]:
+    """The forms that the layer may have on inputs of these shapes, shapes not yet checked."""
+    for option in _structural(layer, shapes, context):
+        if option.layer is None or all(
+            field_of(option.layer, k) in (v, None) or _listed(field_of(option.layer, k)) == _listed(v)
+            for k, v in context.fixed.items()
+            if k in _STRUCTURAL_FIELDS
+        ):
+            yield option
+
+
+_STRUCTURAL_FIELDS = (
+    "strides padding pool_size size return_sequences merge_mode target_shape n dims axis dilation_rate cropping"
+).split()
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iterator[Option]:
+    name = layer.class_name
+    shape = shapes[0] if shapes else ()
+    ranked = _ranked(layer, shape)
+    n = spatial(ranked.class_name)
+    # Sides are treated alike unless the image itself is oblong
+    oblong = not context.guessed and len(shape) == 3 and shape[0] != shape[1]
+    if name in ("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"):
+        yield from _convolutions(layer, n, context, oblong)
+    elif name.endswith("Transpose"):
+        for (stride, a), (padding, b) in itertools.product(
+            priors.STRIDE_TRANSPOSED.items(), priors.PADDING_TRANSPOSED.items()
+        ):
+            yield Option(layer.having(strides=[stride] * n, padding=padding), a + b)
+    elif "Pooling" in name and not name.startswith("Global"):
+        yield from _poolings(ranked, n, oblong)
+    elif name.startswith("UpSampling"):
+        for factor, cost in priors.UP.items():
+            yield Option(ranked.having(size=factor if n == 1 else [factor] * n), cost)
+        if n == 2 and oblong:
+            yield Option(ranked.having(size=[1, 2]), 4.5)
+            yield Option(ranked.having(size=[2, 1]), 4.5)
+    elif name.startswith(("ZeroPadding", "Cropping")):
+        key = "padding" if name.startswith("Zero") else "cropping"
+        for margin, cost in ((1, 0.4), (2, 1.5), (3, 1.5), (4, 3.5), (5, 4.0)):
+            yield Option(ranked.having(**{key: [margin] * n if n > 1 else margin}), cost)
+        for one_side in ([0, 1], [1, 0]):
+            yield Option(ranked.having(**{key: [one_side] * n if n > 1 else one_side}), 2.0)
+    elif name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU", "Bidirectional"):
+        yield from _recurrent(layer, context)
+    elif name == "Reshape":
+        yield from _reshapes(layer, shape, context)
+    elif name == "RepeatVector":
+        yield from _repeats(layer, context)
+    elif name == "Permute" and "dims" in layer.config:
+        yield Option(layer, 0.0)
+    elif name == "Permute":
+        for dims in itertools.permutations(range(1, len(shape) + 1)):
+            yield Option(layer.having(dims=list(dims)), 0.5 if dims != tuple(range(1, len(shape) + 1)) else 3.0)
+    elif name in ("BatchNormalization",):
+        size = next(iter(layer.weights.values())).shape[0]
+        for i in range(len(shape) - 1, -1, -1):
+            if shape[i] in (size, None):
+                last = i == len(shape) - 1
+                yield Option(layer if last else layer.having(axis=i + 1), 0.0 if last else 4.0)
+    elif name == "Unknown":
+        yield from _anything(layer, shape)
+    elif name.startswith("Global"):
+        yield Option(ranked, 0.0)
+        if n == 1:  # as in Keras's own example of a transformer for time series
+            yield Option(ranked.having(data_format="channels_first"), 4.0)
+    elif name in MERGES:
+        yield Option(layer, 0.0)
+        if name == "Concatenate" and len(shape) > 1:
+            for axis in range(1, len(shape)):
+                yield Option(layer.having(axis=axis), 3.0)
+    elif name == "Merge":
+        for class_name, cost in (("Concatenate", 0.5), ("Add", 1.0), ("Multiply", 3.0), ("Average", 4.0)):
+            yield Option(layer.replace(class_name=class_name), cost)
+    elif name == "GAP":
+        yield from _between(shape, layer)
+    else:
+        yield Option(layer, 0.0)
+
+
+def _ranked(layer: Layer, shape: Shape) -> Layer:
+    """Pooling and its kin for as many axes as there are: names of authors do not say it."""
+    n = spatial(layer.class_name)
+    if n and len(shape) in (2, 3, 4) and n != len(shape) - 1 and not layer.weights:
+        return layer.replace(class_name=layer.class_name.replace(f"{n}D", f"{len(shape) - 1}D"))
+    return layer
+
+
+_ENLARGING = {"UpSampling1D", "UpSampling2D", "Conv2DTranspose", "Conv1DTranspose", "Conv3DTranspose", "Concatenate"}
+
+
+def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> Iterator[Option]:
+    kernel = layer.config["kernel_size"]
+    single = all(k == 1 for k in kernel)
+    # Without Flatten the sizes are kept, in images to images and in deep classifiers alike
+    kept = "Flatten" not in context.classes or layer.class_name.startswith(("Separable", "Depthwise"))
+    costs = priors.PADDING_KEPT if kept or context.classes & _ENLARGING else priors.PADDING
+    paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
+    strides = [([s] * n, cost - (1.0 if s > 1 and max(kernel) >= 5 else 0.0)) for s, cost in priors.STRIDE.items()]
+    if n == 2 and oblong_too:
+        strides += [([1, 2], 5.0), ([2, 1], 5.0)]
+    for (stride, a), (padding, b) in itertools.product(strides, paddings.items()):
+        if layer.class_name.startswith(("Separable", "Depthwise")) and len(set(stride)) > 1:
+            continue
+        yield Option(layer.having(strides=stride, padding=padding), a + b)
+    if not single and n < 3 and not context.guessed and not layer.class_name.startswith(("Separable", "Depthwise")):
+        for dilation, padding in itertools.product((2, 4, 8, 16)[: 4 if n == 1 else 1], ("same", "causal")[: 3 - n]):
+            yield Option(layer.having(strides=[1] * n, padding=padding, dilation_rate=[dilation] * n), 5.0)
+
+
+def _poolings(layer: Layer, n: int, oblong_too: bool) -> Iterator[Option]:
+    for (size, a), (padding, b) in itertools.product(priors.POOL.items(), priors.POOL_PADDING.items()):
+        yield Option(layer.having(pool_size=[size] * n, strides=[size] * n, padding=padding), a + b)
+        if size == 3:
+            yield Option(layer.having(pool_size=[3] * n, strides=[2] * n, padding=padding), 2.4 + b)
+        if size in (2, 3):
+            yield Option(layer.having(pool_size=[size] * n, strides=[1] * n, padding=padding), 4.0 + b)
+        if size == 2 and n == 2 and padding == "valid":  # of images with channels last, as old code has it by mistake
+            yield Option(
+                layer.having(pool_size=[2, 2], strides=[2, 2], padding=padding, data_format="channels_first"), 6.0
+            )
+    if n == 2 and oblong_too:
+        for oblong in ([1, 2], [2, 1], [2, 4], [4, 2], [1, 3], [3, 1], [1, 4], [4, 1], [2, 3], [3, 2]):
+            yield Option(layer.having(pool_size=oblong, strides=oblong, padding="valid"), 4.5)
+
+
+def _recurrent(layer: Layer, context: Context) -> Iterator[Option]:
+    """Whether all steps are given on: always where another recurrent layer follows, which shapes know."""
+    merges: Sequence[tuple[str | None, float]] = ((None, 0.0),)
+    if layer.class_name == "Bidirectional":
+        merges = (("concat", 0.05), ("sum", 3.5), ("ave", 4.5), ("mul", 5.0))
+    for mode, a in merges:
+        base = layer if mode is None else layer.having(merge_mode=mode)
+        yield Option(with_field(base, "return_sequences", False), a + 0.3)
+        yield Option(with_field(base, "return_sequences", True), a + (1.4 if context.last else 1.2))
+
+
+def _reshapes(layer: Layer, shape: Shape, context: Context) -> Iterator[Option]:
+    if layer.config.get("target_shape"):
+        yield Option(layer, 0.0)
+        return
+    if None in shape:
+        return
+    size = math.prod(n for n in shape if n is not None)
+    if context.target is not None and context.last and None not in context.target:
+        yield Option(layer.having(target_shape=list(context.target)), 0.1)
+    following = next((n for n in context.following if n.weights or n.children), None)
+    for n, channels in _wanted(following):
+        places = size // channels if channels and size % channels == 0 else 0
+        if n == 1 and places:
+            yield Option(layer.having(target_shape=[places, channels]), 0.3)
+        for height in range(1, places + 1) if n == 2 else ():
+            if places % height == 0:
+                cost = 0.3 + abs(math.log(height / (places // height)))
+                yield Option(layer.having(target_shape=[height, places // height, channels]), cost)
+    if following is None or following.class_name == "Dense":
+        yield Option(layer.having(target_shape=[size]), 1.0)
+        yield Option(layer.having(target_shape=[size, 1]), 2.0)
+        yield Option(layer.having(target_shape=[1, size]), 2.0)
+
+
+def _wanted(layer: Layer | None) -> Iterator[tuple[int, int]]:
+    """The number of axes and of channels that a layer takes."""
+    if layer is None:
+        return
+    core = inner(layer)
+    kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
+    if core.class_name in RECURRENT and kernel is not None:
+        yield 1, kernel.shape[0]
+    elif "Conv" in core.class_name and kernel is not None:
+        yield spatial(core.class_name), kernel.shape[-1 if core.class_name.endswith("Transpose") else -2]
+    elif core.class_name == "BatchNormalization":
+        yield 2, next(iter(core.weights.values())).shape[0]
+        yield 1, next(iter(core.weights.values())).shape[0]
+
+
+def _repeats(layer: Layer, context: Context) -> Iterator[Option]:
+    if context.target is not None and len(context.target) > 1 and context.target[0] is not None:
+        yield Option(layer.having(n=context.target[0]), 0.1)
+    for i, n in enumerate((10, 20, 30, 1, 5, 7, 12, 24, 3, 4, 50, 100)):
+        yield Option(layer.having(n=n), 3.0 + 0.1 * i)
+
+
+def gaps(shape: Shape) -> Iterator[Option]:
+    """What may stand between two layers of a file that does not list layers without weights."""
+    yield Option(None, 0.05)
+    n = len(shape) - 1
+    if 1 <= n <= 3:
+        for size, cost in ((2, 1.2), (3, 3.5), (4, 3.8)):
+            pool = Layer(f"MaxPooling{n}D", "", {"pool_size": [size] * n, "strides": [size] * n, "padding": "valid"})
+            yield Option(pool, cost)
+            yield Option(pool.having(padding="same"), cost + 1.2)
+        three = Layer(f"MaxPooling{n}D", "", {"pool_size": [3] * n, "strides": [2] * n, "padding": "valid"})
+        yield Option(three, 3.6)
+        yield Option(three.having(padding="same"), 4.0)
+        yield Option(Layer("Flatten", ""), 1.5)
+        yield Option(Layer(f"GlobalAveragePooling{n}D", ""), 1.9)
+        yield Option(Layer(f"GlobalMaxPooling{n}D", ""), 3.0)
+        yield Option(Layer(f"UpSampling{n}D", "", {"size": 2 if n == 1 else [2] * n}), 2.5)
+
+
+def _between(shape: Shape, layer: Layer) -> Iterator[Option]:
+    """The same between two convolutions: where channels become more, sizes usually become less, and the reverse."""
+    change = layer.config.get("channels", 0)
+    for option in gaps(shape):
+        name = option.layer.class_name if option.layer is not None else ""
+        if change and option.layer is None:
+            yield Option(None, 0.7)
+        elif change > 0 and name.startswith("Max"):
+            yield Option(option.layer, option.cost - 0.6)
+        elif change < 0 and name.startswith("Up"):
+            yield Option(option.layer, option.cost - 1.8)
+        else:
+            yield option
+
+
+def _anything(layer: Layer, shape: Shape) -> Iterator[Option]:
+    """A layer without weights whose name says nothing."""
+    yield Option(layer.replace(class_name="Activation"), 0.7)
+    yield Option(layer.replace(class_name="Dropout"), 0.7)
+    for option in gaps(shape):
+        if option.layer is not None:
+            yield Option(option.layer.replace(name=layer.name, path=layer.path), option.cost)
+
+
+# Numbers
+
+
+def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float]]]:
+    """The fields that do not change any shape, each with its alternatives, the likeliest first."""
+    found: dict[str, list[tuple[Any, float]]] = {}
+    for name, costs in _numerical(layer, context).items():
+        if name in context.fixed:
+            found[name] = [(context.fixed[name], 0.0)]
+        else:
+            found[name] = sorted(costs.items(), key=lambda item: item[1])
+    for name in ("activation", "recurrent_activation"):
+        if name in context.fixed and name not in found and inner(layer).class_name in (*WITH_ACTIVATION, *RECURRENT):
+            found[name] = [(context.fixed[name], 0.0)]
+    return found
+
+
+def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]:
+    core = inner(layer)
+    name = core.class_name
+    if name in WITH_ACTIVATION:
+        return {"activation": _activation(core, context)}
+    if name == "Activation" and "activation" not in layer.config:
+        return {"activation": _of_activation_layer(context)}
+    if name in RECURRENT:
+        gate = {
+            "before_2_3": priors.GATE_BEFORE_2_3,
+            "between": priors.GATE_BETWEEN,
+            "since": priors.GATE_SINCE,
+        }[context.era]
+        if core.config.get("reset_after"):
+            gate = priors.GATE_SINCE
+        return {"activation": priors.RECURRENT} | ({} if name == "SimpleRNN" else {"recurrent_activation": gate})
+    if name == "LeakyReLU":
+        return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): priors.LEAKY_SLOPE}
+    if name == "BatchNormalization":
+        return {"epsilon": priors.BATCH_EPSILON}
+    if name == "LayerNormalization":
+        return {
+            "epsilon": priors.ATTENTION_EPSILON if "MultiHeadAttention" in context.classes else priors.LAYER_EPSILON
+        }
+    if name == "UpSampling2D" and "interpolation" not in layer.config:
+        return {"interpolation": {"nearest": 0.1, "bilinear": 2.3}}
+    if name == "ReLU":
+        return {"max_value": {None: 0.1, 6.0: 3.0}}
+    return {}
+
+
+def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
+    following = next((n for n in context.following if n.class_name not in _PASSED), None)
+    if following is not None and following.class_name in ACTIVATION_LAYERS:
+        return priors.BEFORE_ACTIVATION
+    if context.last:
+        return _last(layer, context)
+    costs = dict(priors.HIDDEN)
+    if layer.class_name.startswith("Depthwise") and "Activation" in context.classes:
+        costs["linear"], costs["relu"] = 0.4, 1.5
+    if following is None and context.following:  # a branch that merges at once
+        costs["linear"] = 1.0
+    return costs
+
+
+def _last(layer: Layer, context: Context) -> Mapping[str, float]:
+    costs = dict(_last_by_shape(layer, context))
+    if context.task not in _TASKS:
+        for name, change in context.told.items():
+            costs[name] = max(0.0, costs.get(name, 5.0) + change)
+    return costs
+
+
+# What authors call files, with what it changes in the cost of a last activation.
+_FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
+    (r"actor", {"tanh": -2.4}),
+    (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
+    (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
+    (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
+)
+
+
+def told_by_name(name: str) -> dict[str, float]:
+    """What the name of a file says of the last activation, as changes of costs."""
+    return next((dict(changes) for pattern, changes in _FILE_NAMES if re.search(pattern, name.lower())), {})
+
+
+def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
+    kernel = layer.weights.get("kernel", layer.weights.get("pointwise_kernel"))
+    units = kernel.shape[-1] if kernel is not None else 1
+    if context.task in _TASKS:
+        kind = _TASKS[str(context.task)]
+        chosen = ("sigmoid" if units == 1 else "softmax") if kind == "classes" else kind
+        return {**priors.LAST_SEVERAL, chosen: 0.0}
+    if spatial(layer.class_name) == 1:  # signals, not pictures
+        return {**priors.LAST_IMAGE, "linear": 0.5}
+    if spatial(layer.class_name):
+        return priors.LAST_IMAGE if units in (1, 2, 3) else {**priors.LAST_SEVERAL, "sigmoid": 1.2}
+    if units == 1:
+        costs = dict(priors.LAST_ONE)
+        if context.classes & {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}:
+            costs["linear"], costs["sigmoid"] = 0.5, 1.3
+        if context.classes & {"MultiHeadAttention", "LayerNormalization", "InputLayers"}:
+            costs["linear"] = 0.4
+        if context.classes & {"BatchNormalization", "Embedding"} and not context.classes & {"LSTM", "GRU"}:
+            costs["sigmoid"] = 0.5
+        return costs
+    costs = dict(priors.LAST_SEVERAL)
+    if units == context.entered:  # what gives as many numbers as it takes gives them back
+        costs["softmax"] += 2.5
+        costs["linear"] -= 0.8
+    costs["linear"] += context.softmax
+    costs["softmax"] -= min(context.softmax, 0.0)
+    return costs
+
+
+_TASKS = {
+    "classification": "classes",
+    "multilabel": "sigmoid",
+    "binary": "sigmoid",
+    "regression": "linear",
+    "q-values": "linear",
+    "image": "sigmoid",
+}
+TASKS = tuple(_TASKS)
+
+
+def _of_activation_layer(context: Context) -> Mapping[str, float]:
+    if not context.last:
+        return priors.ACTIVATION_LAYER
+    before = next((n for n in context.following if n.weights), None)
+    if before is not None:
+        costs = dict(_last(before, context))
+        # A layer for nothing, which people write all the same where the last layer of another kind of model has one
+        return {**costs, "linear": max(0.3, 2.5 + (0.0 if context.task else context.told.get("linear", 0.0)))}
+    return {**priors.LAST_SEVERAL, "linear": 2.5}
+
+
+def softmax_witness(bias: np.ndarray) -> float:
+    """How much the bias of a last layer speaks for softmax, in natural logarithms.
+
+    The gradient of cross-entropy after softmax sums to zero over the classes, so a bias that started at zeros keeps a
+    sum near zero: of 27 trained softmax layers 23 have |sum| below 0.3 of the sum of absolutes, of 17 others 5.
+    """
+    total = float(np.abs(bias).sum())
+    if total == 0.0:
+        return 0.0
+    share = abs(float(bias.sum())) / total
+    return 1.2 if share < 0.3 else (0.0 if share < 0.6 else -1.4)
+
+
+def start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, float]]:
+    """The shapes that a model's input may have, as its first layer with weights tells: `sizes` is `open`, `square` or
+    `any`."""
+    if layer is None:
+        return
+    core = inner(layer)
+    wrapped = layer.class_name == "TimeDistributed"
+    kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
+    first = next(iter(core.weights.values()), None)
+    n, channels = -1, 0
+    if core.class_name == "Dense" and kernel is not None:
+        n, channels = 0, kernel.shape[0]
+    elif core.class_name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU") and kernel is not None:
+        n, channels = 1, kernel.shape[0]
+    elif core.class_name == "Embedding":
+        yield (None,), 0.0
+        for size in () if sizes == "open" else (1, *priors.SIZES, 50, 500, 1000):
+            yield (size,), 1.0 + priors.SIZES.get(size, 3.0)
+        return
+    elif core.class_name == "MultiHeadAttention":
+        n, channels = 1, core.weights["query/kernel"].shape[0]
+    elif kernel is not None and "Conv" in core.class_name:
+        n = spatial(core.class_name) + core.class_name.startswith("ConvLSTM")
+        channels = kernel.shape[-1 if core.class_name.endswith("Transpose") else -2]
+    elif first is not None and len(first.shape) == 1:  # a normalisation
+        n, channels = 0, first.shape[0]
+    if n < 0:
+        return
+    n += wrapped
+    yield (*(None,) * n, channels), 0.0
+    if n == 0:
+        yield (None, channels), 2.0
+        n = 1
+    if sizes != "open":
+        for found, cost in _sizes(n, sizes == "any"):
+            yield (*found, channels), cost
+
+
+def _sizes(n: int, any_sides: bool) -> Iterator[tuple[tuple[int, ...], float]]:
+    def cost(size: int) -> float:
+        return priors.SIZES.get(size, priors.SIZE_EIGHTH if size % 8 == 0 else priors.SIZE_ANY)
+
+    if n == 1:
+        for size in range(1, 2050):
+            yield (size,), cost(size) * 0.7 + size / 400
+    elif n == 2:
+        for size in range(4, 520):
+            yield (size, size), cost(size) + size / 1000
+        common = sorted(priors.SIZES) if any_sides else []
+        for a, b in itertools.permutations(common, 2):
+            yield (a, b), cost(a) + cost(b) + 2.0
+    else:
+        for size in sorted(priors.SIZES):
+            yield (size,) * n, cost(size)
+
+
+def fits(option: Option, shapes: Sequence[Shape]) -> Shape | None:
+    """What an option makes of shapes, None where it cannot take them."""
+    return shapes[0] if option.layer is None else output_shape(option.layer, shapes)

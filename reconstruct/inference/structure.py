@@ -1,0 +1,273 @@
+"""The forms that the layers of a model may have so that all shapes fit, the likeliest first.
+
+One exact search: for each layer and the shapes that reach it, the least cost of all that follows is known, so that
+models come in the order of their cost and no partial one is followed that cannot be finished.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconstruct.artifact import Layer
+from reconstruct.inference.choices import Context, Option, fits, structural
+from reconstruct.inference.shapes import Shape
+
+MOST_STATES = 400_000
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer, or a place where the file may leave one out (`GAP`), and the nodes whose outputs it is called on."""
+
+    layer: Layer
+    inputs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """A model before its open choices are made: what is called on what. `cost` and `reason` say how it was found."""
+
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+    cost: float = 0.0
+    reason: str = "the layers follow one another"
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        return tuple(i for i, node in enumerate(self.nodes) if not node.inputs)
+
+    def users(self, index: int) -> list[int]:
+        return [i for i, node in enumerate(self.nodes) if index in node.inputs]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A wiring with the form of each layer chosen (None where there is none) and the shape of each output."""
+
+    wiring: Wiring
+    layers: tuple[Layer | None, ...]
+    shapes: tuple[Shape, ...]
+    cost: float
+
+
+Starts = Mapping[int, Sequence[tuple[Shape, float]]]
+
+
+def forms(
+    wiring: Wiring, contexts: Sequence[Context], starts: Starts, targets: Sequence[Shape | None], until: float
+) -> Iterator[Form]:
+    """All forms that fit, by cost. `starts` are the shapes that each input may have, `targets` those of the outputs."""
+    search = _Search(wiring, contexts, starts, targets, until)
+    yield from search.run()
+
+
+def propagated(
+    wiring: Wiring, layers: Sequence[Layer | None], start: Sequence[Shape], targets: Sequence[Shape | None]
+) -> tuple[Shape, ...] | None:
+    """The shapes of all outputs for inputs of the shapes `start`, or None where something does not fit."""
+    shapes: list[Shape] = []
+    given = iter(start)
+    for node, layer in zip(wiring.nodes, layers, strict=True):
+        shape = next(given) if not node.inputs else fits(Option(layer, 0.0), [shapes[j] for j in node.inputs])
+        if shape is None:
+            return None
+        shapes.append(shape)
+    right = zip(wiring.outputs, targets, strict=False)
+    return tuple(shapes) if all(t is None or _agrees(shapes[i], t) for i, t in right) else None
+
+
+def tied(
+    wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape], targets: Sequence[Shape | None], until: float
+) -> Iterator[Form]:
+    """Forms in which all layers of a kind are made alike, by cost: what an author writes in a loop.
+
+    `start` are the shapes of the inputs, which must be known.
+    """
+    ranks = _ranks(wiring, contexts, start)
+    if ranks is None:
+        return
+    groups: dict[object, list[int]] = {}
+    options: dict[object, list[Option]] = {}
+    for i, node in enumerate(wiring.nodes):
+        if not node.inputs or node.layer.class_name == "GAP":
+            continue
+        found = list(structural(node.layer, [ranks[j] for j in node.inputs], contexts[i]))
+        if len(found) > 1:
+            kernel = node.layer.config.get("kernel_size")
+            key = node.layer.class_name, str(kernel), len(found)
+            groups.setdefault(key, []).append(i)
+            options.setdefault(key, sorted(found, key=lambda o: o.cost))
+    keys = list(groups)
+    if not keys or all(len(groups[k]) == 1 for k in keys):
+        return
+    heap = [(sum(options[k][0].cost for k in keys), tuple(0 for _ in keys))]
+    known = {heap[0][1]}
+    while heap and time.monotonic() < until:
+        cost, at = heapq.heappop(heap)
+        layers: list[Layer | None] = [n.layer if n.layer.class_name != "GAP" else None for n in wiring.nodes]
+        for kind, number in zip(keys, at, strict=True):
+            made = options[kind][number].layer
+            for i in groups[kind]:
+                layers[i] = _like(wiring.nodes[i].layer, made)
+        shapes = propagated(wiring, layers, start, targets)
+        if shapes is not None:
+            yield Form(wiring, tuple(layers), shapes, cost)
+        for i, kind in enumerate(keys):
+            after = (*at[:i], at[i] + 1, *at[i + 1 :])
+            if after[i] < len(options[kind]) and after not in known:
+                known.add(after)
+                more = options[kind][after[i]].cost - options[kind][at[i]].cost
+                heapq.heappush(heap, (cost + more, after))
+
+
+def _ranks(wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape]) -> list[Shape] | None:
+    """The shape of each output with the plainest form of each layer, sizes of no meaning: only ranks and channels."""
+    shapes: list[Shape] = []
+    given = iter(start)
+    for i, node in enumerate(wiring.nodes):
+        if not node.inputs:
+            shape = next(given)
+            shapes.append((*(None for _ in shape[:-1]), shape[-1]) if len(shape) > 1 else shape)
+            continue
+        below = [shapes[j] for j in node.inputs]
+        ranked = (fits(o, below) for o in structural(node.layer, below, contexts[i]))
+        found = next((s for s in ranked if s is not None), None)
+        if found is None:
+            return None
+        shapes.append(found)
+    return shapes
+
+
+def _like(layer: Layer, made: Layer | None) -> Layer | None:
+    """The layer with the form of another of its kind."""
+    if made is None:
+        return None
+    if layer.children:
+        children = {k: _like(c, made.children[k]) or c for k, c in layer.children.items()}
+        return layer.replace(config={**layer.config, **_form(made)}, children=children)
+    return layer.replace(class_name=made.class_name, config={**layer.config, **_form(made)})
+
+
+_FORM = (
+    "strides padding pool_size size dilation_rate return_sequences merge_mode target_shape n dims axis cropping".split()
+)
+
+
+def _form(layer: Layer) -> dict[str, Any]:
+    return {k: v for k, v in layer.config.items() if k in _FORM}
+
+
+def neighbours(form: Form, contexts: Sequence[Context], targets: Sequence[Shape | None]) -> Iterator[Form]:
+    """Forms that differ in one layer and still fit."""
+    wiring = form.wiring
+    start = [form.shapes[i] for i in wiring.inputs]
+    for i, node in enumerate(wiring.nodes):
+        if not node.inputs:
+            continue
+        below = [form.shapes[j] for j in node.inputs]
+        for option in structural(node.layer, below, contexts[i]):
+            if option.layer == form.layers[i]:
+                continue
+            layers = (*form.layers[:i], option.layer, *form.layers[i + 1 :])
+            shapes = propagated(wiring, layers, start, targets)
+            if shapes is not None:
+                yield Form(wiring, layers, shapes, form.cost + option.cost)
+
+
+class _Search:
+    def __init__(
+        self, wiring: Wiring, contexts: Sequence[Context], starts: Starts, targets: Sequence[Shape | None], until: float
+    ) -> None:
+        self.wiring, self.contexts, self.starts, self.targets, self.until = wiring, contexts, starts, targets, until
+        nodes = wiring.nodes
+        last_use = {i: max([*wiring.users(i), len(nodes) if i in wiring.outputs else i]) for i in range(len(nodes))}
+        # Whose shapes are still needed before each node
+        self.live = [tuple(j for j in range(i) if last_use[j] >= i) for i in range(len(nodes) + 1)]
+        self.memo: dict[tuple[int, tuple[Shape, ...]], float] = {}
+        self.options: dict[tuple[int, tuple[Shape, ...]], list[tuple[Layer | None, Shape, float]]] = {}
+        self.count = 0
+        self.stopped = False
+
+    def run(self) -> Iterator[Form]:
+        number = itertools.count()
+        total = self.least(0, ())
+        if math.isinf(total):
+            return
+        heap: list[tuple[float, int, int, float, tuple[Shape, ...], tuple[Any, ...]]] = [
+            (total, next(number), 0, 0.0, (), ())
+        ]
+        while heap and time.monotonic() < self.until:
+            _, _, i, cost, state, path = heapq.heappop(heap)
+            if i == len(self.wiring.nodes):
+                chosen = []
+                while path:
+                    path, item = path
+                    chosen.append(item)
+                chosen.reverse()
+                yield Form(self.wiring, tuple(c[0] for c in chosen), tuple(c[1] for c in chosen), cost)
+                continue
+            for layer, shape, own in self.choices(i, state):
+                after = self.next_state(i, state, shape)
+                rest = self.least(i + 1, after)
+                if not math.isinf(rest):
+                    entry = (cost + own + rest, next(number), i + 1, cost + own, after, (path, (layer, shape)))
+                    heapq.heappush(heap, entry)
+
+    def choices(self, i: int, state: tuple[Shape, ...]) -> list[tuple[Layer | None, Shape, float]]:
+        node = self.wiring.nodes[i]
+        if not node.inputs:
+            return [(node.layer, shape, cost) for shape, cost in self.starts[i]]
+        by_node = dict(zip(self.live[i], state, strict=True))
+        shapes = tuple(by_node[j] for j in node.inputs)
+        key = i, shapes
+        if key not in self.options:
+            found: dict[tuple[Shape, object], tuple[Layer | None, Shape, float]] = {}
+            for option in structural(node.layer, shapes, self.contexts[i]):
+                shape = fits(option, shapes)
+                if shape is not None:
+                    found[shape, len(found)] = option.layer, shape, option.cost
+            self.options[key] = list(found.values())
+        return self.options[key]
+
+    def next_state(self, i: int, state: tuple[Shape, ...], shape: Shape) -> tuple[Shape, ...]:
+        by_node = dict(zip(self.live[i], state, strict=True))
+        by_node[i] = shape
+        return tuple(by_node[j] for j in self.live[i + 1])
+
+    def least(self, i: int, state: tuple[Shape, ...]) -> float:
+        """The least cost of all from node `i` on; infinite where nothing fits."""
+        key = i, state
+        if key in self.memo:
+            return self.memo[key]
+        if i == len(self.wiring.nodes):
+            by_node = dict(zip(self.live[i], state, strict=True))
+            right = all(
+                target is None or _agrees(by_node[j], target)
+                for j, target in zip(self.wiring.outputs, self.targets, strict=False)
+            )
+            result = 0.0 if right else math.inf
+        else:
+            self.count += 1
+            if self.count % 64 == 0:
+                self.stopped = self.stopped or self.count > MOST_STATES or time.monotonic() > self.until
+            if self.stopped:
+                return math.inf
+            result = math.inf
+            for _, shape, own in self.choices(i, state):
+                if own >= result:
+                    continue
+                result = min(result, own + self.least(i + 1, self.next_state(i, state, shape)))
+        self.memo[key] = result
+        return result
+
+
+def _agrees(shape: Shape, target: Shape) -> bool:
+    return len(shape) == len(target) and all(
+        a is None or b is None or a == b for a, b in zip(shape, target, strict=True)
+    )

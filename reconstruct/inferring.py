@@ -1,0 +1,82 @@
+"""The third rung of the ladder: a file that holds weights alone. `recover.py` calls it where there is no config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from reconstruct import rules
+from reconstruct.artifact import Artifact, Finding
+from reconstruct.errors import BuildError
+from reconstruct.inference.infer import BUDGET, Hints, Inferred, infer
+from reconstruct.objects import placeholders
+from reconstruct.report import Tensors
+from reconstruct.verification.comparison import TOLERANCE
+from reconstruct.verification.examples import read_examples
+from reconstruct.verification.verdict import against_examples, unverified
+
+if TYPE_CHECKING:
+    from reconstruct.recover import Options, Recovery
+
+
+def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callable[[str], None]) -> None:
+    """Infer a model, build it, and compare it with the examples, where there are some."""
+    from reconstruct.runtimes import keras_3
+
+    result = recovery.result
+    result.rung = "inferred"
+    say("inferring the architecture")
+    examples = None if options.examples is None else read_examples(options.examples)
+    budget = BUDGET if options.budget is None else options.budget
+    inferred = infer(artifact, Hints(options.input_shape, examples, options.settings, options.task, budget), say)
+    result.findings = (*result.findings, *inferred.findings)
+    result.assumptions = inferred.assumptions
+    outcome = rules.apply(inferred.artifact, rules.RULES, {}, placeholders.refused)
+    model = outcome.artifact.model
+    assert model is not None
+    result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
+    recovery._inferred = model
+    say("building")
+    keras_3.clear()
+    filled, lost = placeholders.fill(model, {})
+    built = keras_3.build(filled, {})
+    result.findings = (*result.findings, *lost, *built.findings)
+    used = {source for _, tensor in built.assigned for source in tensor.sources}
+    every = list(dict.fromkeys(source for tensor in artifact.tensors for source in tensor.sources))
+    unused = tuple(source for source in every if source not in used)
+    result.tensors = Tensors(result.tensors.in_file, result.tensors.in_file - len(unused), unused)
+    recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
+    result.status = "partial"
+    if lost:
+        result.verification = unverified("a model with placeholders cannot run").verification
+        return
+    if options.examples is None or examples is None:
+        reason = "only examples can say what a model of inferred architecture computed"
+        result.verification = unverified(reason).verification
+        return
+    say("verifying")
+    try:
+        verdict = against_examples(lambda xs: keras_3.run(built.model, xs), options.examples, TOLERANCE)
+    except BuildError as error:  # it has all tensors all the same
+        result.verification = unverified(error.message).verification
+        result.findings = (
+            *result.findings,
+            Finding("examples_disagree", "warning", "model", error.message, error.hint),
+        )
+        return
+    result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
+    result.status = _status(inferred, verdict.agrees)
+    recovery._expected = [(list(examples[0]), keras_3.run(built.model, examples[0]))]
+    if not verdict.agrees:
+        message = "no choice that was tried within the budget agrees with the examples; this is the nearest"
+        result.findings = (
+            *result.findings,
+            Finding("examples_disagree", "warning", "model", message, "--budget, --set"),
+        )
+
+
+def _status(inferred: Inferred, agrees: bool | None) -> str:
+    """Verified only where examples that took no part in the search agree too, and nothing that matters stays open."""
+    if agrees and inferred.confirmed and not inferred.assumptions:
+        return "verified"
+    return "partial"

@@ -1,0 +1,171 @@
+"""From tensors to a model: shapes decide, examples decide the rest, and what neither decides is said."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reconstruct.artifact import Artifact, Group, Layer, Writer, constant
+from reconstruct.inference.evidence import gather
+from reconstruct.inference.forward import Weights, run
+from reconstruct.inference.infer import Hints, Inferred, infer
+from reconstruct.objects.placeholders import is_placeholder
+
+RNG = np.random.default_rng(0)
+
+
+def group(name: str, *shapes: tuple[int, ...], scale: float = 1.0) -> Group:
+    """A group of random tensors; kernels keep the size of what they are applied to."""
+    fans = [max(1, int(np.prod(s[:-1]))) for s in shapes]
+    arrays = [scale * RNG.standard_normal(s) / np.sqrt(f) for s, f in zip(shapes, fans, strict=True)]
+    return Group(name, None, tuple(constant(f"{name}/vars/{i}", a.astype("float32")) for i, a in enumerate(arrays)))
+
+
+def artifact(*groups: Group, keras: str = "2.2.4") -> Artifact:
+    writer = Writer(keras, "tensorflow")
+    tensors = tuple(t for g in groups for t in g.tensors)
+    return Artifact("w.h5", "h5-weights", writer, None, writer, tensors, groups=tuple(groups))
+
+
+def computed(source: Artifact, x: np.ndarray, *configs: Mapping[str, Any]) -> np.ndarray:
+    """What the chain of layers computes with these fields set."""
+    weights = Weights()
+    for found, config in zip(gather(source).layers, configs, strict=True):
+        x = run(found.layer.having(**config), [x], weights, keras_2=True)
+    return x
+
+
+def layers(result: Inferred) -> list[Layer]:
+    assert result.artifact.model is not None
+    assert result.artifact.model.graph is not None
+    return list(result.artifact.model.graph.layers)
+
+
+def input_shape(result: Inferred) -> Sequence[int | None]:
+    shape = layers(result)[0].config["batch_shape"]
+    assert isinstance(shape, list)
+    return shape
+
+
+MLP = artifact(group("dense_1", (5, 16), (16,)), group("dense_2", (16, 16), (16,)), group("dense_3", (16, 3), (3,)))
+FIELDS = ({"activation": "tanh"}, {"activation": "elu"}, {"activation": "linear"})
+INPUTS = RNG.standard_normal((12, 5)).astype("float32")
+
+
+def test_examples_decide_activations_and_those_held_back_confirm() -> None:
+    result = infer(MLP, Hints(examples=([INPUTS], [computed(MLP, INPUTS, *FIELDS)]), budget=30))
+    assert [n.config["activation"] for n in layers(result)[1:]] == ["tanh", "elu", "linear"]
+    assert result.confirmed
+    assert result.held_back == 3
+    assert not result.assumptions
+
+
+def test_one_example_confirms_nothing() -> None:
+    one = INPUTS[:1]
+    result = infer(MLP, Hints(examples=([one], [computed(MLP, one, *FIELDS)]), budget=30))
+    assert result.examples_agree
+    assert not result.confirmed
+
+
+def test_held_back_examples_that_differ_do_not_confirm() -> None:
+    outputs = computed(MLP, INPUTS, *FIELDS)
+    outputs[-1] += 1
+    result = infer(MLP, Hints(examples=([INPUTS], [outputs]), budget=30))
+    assert result.examples_agree
+    assert not result.confirmed
+
+
+def test_examples_that_no_choice_explains_are_not_agreed_with() -> None:
+    noise = RNG.standard_normal((12, 3)).astype("float32")
+    result = infer(MLP, Hints(examples=([INPUTS], [noise]), budget=3))
+    assert result.examples_agree is False
+    assert not result.confirmed
+
+
+def test_what_examples_leave_open_is_an_assumption() -> None:
+    positive = artifact(group("dense_1", (2, 4), (4,)), group("dense_2", (4, 1), (1,)))
+    kernel, bias = np.full((4, 1), 0.5, "float32"), np.full(1, 9.0, "float32")
+    last = Group("dense_2", None, (constant("kernel:0", kernel), constant("bias:0", bias)))
+    source = artifact(positive.groups[0], last)
+    x = RNG.standard_normal((8, 2)).astype("float32")
+    y = computed(source, x, {"activation": "tanh"}, {"activation": "linear"})
+    result = infer(source, Hints(examples=([x], [y]), budget=20))
+    assert result.examples_agree
+    assert layers(result)[2].config["activation"] == "linear"
+    # tanh is at most 1, so the output is above 7 for all inputs, and relu is the same on all of them
+    assert all(a["path"] != "model/dense_2" for a in result.assumptions)
+
+
+def test_flatten_and_pooling_decide_the_input() -> None:
+    source = artifact(
+        group("conv2d_1", (3, 3, 1, 32), (32,)),
+        group("max_pooling2d_1"),
+        group("conv2d_2", (3, 3, 32, 64), (64,)),
+        group("max_pooling2d_2"),
+        group("flatten_1"),
+        group("dense_1", (1600, 10), (10,)),
+    )
+    result = infer(source, Hints())
+    assert input_shape(result) == [None, 28, 28, 1]
+    assert [n.config.get("padding") for n in layers(result) if n.class_name == "Conv2D"] == ["valid", "valid"]
+
+
+def test_layers_that_the_file_does_not_list_are_put_where_shapes_demand_them() -> None:
+    source = artifact(group("conv2d_1", (3, 3, 3, 8), (8,)), group("dense_1", (288, 2), (2,)), keras="2.3.0")
+    result = infer(source, Hints(input_shape=[[14, 14, 3]]))
+    assert "Flatten" in [n.class_name for n in layers(result)]
+    assert layers(result)[-1].class_name == "Dense"
+
+
+def test_a_setting_is_taken_and_no_assumption() -> None:
+    result = infer(MLP, Hints(settings={"dense_2.activation": "softsign"}))
+    assert layers(result)[2].config["activation"] == "softsign"
+    assert all("dense_2.activation" not in a.get("set", "") for a in result.assumptions)
+    assert any(a["set"] == "--set dense_1.activation=VALUE" and a["alternatives"] for a in result.assumptions)
+
+
+def test_a_task_decides_the_last_activation() -> None:
+    found = {
+        task: layers(infer(MLP, Hints(task=task)))[-1].config["activation"] for task in ("classification", "regression")
+    }
+    assert found == {"classification": "softmax", "regression": "linear"}
+
+
+def test_branches_are_wired_by_channels() -> None:
+    source = artifact(
+        group("input_1"),
+        group("input_2"),
+        group("dense_1", (3, 8), (8,)),
+        group("dense_2", (1, 8), (8,)),
+        group("concatenate_1"),
+        group("dense_3", (16, 1), (1,)),
+    )
+    result = infer(source, Hints())
+    by_name = {n.name: [r.layer for c in n.calls for r in c.refs()] for n in layers(result)}
+    assert by_name["dense_1"] == ["input_1"]
+    assert by_name["dense_2"] == ["input_2"]
+    assert by_name["concatenate_1"] == ["dense_1", "dense_2"]
+
+
+def test_nothing_is_lost_where_nothing_fits() -> None:
+    source = artifact(group("dense_1", (3, 8), (8,)), group("dense_2", (7, 2), (2,)))
+    result = infer(source, Hints(budget=5))
+    held = [n for n in layers(result) if n.class_name != "InputLayer"]
+    assert all(is_placeholder(n) for n in held)
+    assert [t.shape for n in held for t in n.weights.values()] == [(3, 8), (8,), (7, 2), (2,)]
+
+
+def test_many_layers_end_within_the_budget() -> None:
+    kernel, bias = constant("kernel:0", np.zeros((4, 4), "float32")), constant("bias:0", np.zeros(4, "float32"))
+    source = artifact(*(Group(f"dense_{i}", None, (kernel, bias)) for i in range(10_000)))
+    started = time.monotonic()
+    result = infer(source, Hints(budget=5))
+    assert time.monotonic() - started < 30
+    assert sum(len(n.weights) for n in layers(result)) == 20_000
+
+
+def test_hostile_names_are_only_names() -> None:
+    name = "a/../../etc/passwd\n(a+)+$" + "x" * 5000
+    result = infer(artifact(group(name, (3, 2), (2,))), Hints())
+    assert [n.class_name for n in layers(result)] == ["InputLayer", "Dense"]
