@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconstruct.errors import ReconstructError
+from reconstruct.errors import ReconstructError, of_framework
 
 app = typer.Typer(
     name="reconstruct",
@@ -138,6 +138,9 @@ def _errors_shown() -> Iterator[None]:
 
 def _defect(error: Exception) -> ReconstructError:
     """An error nobody foresaw, as one that can be shown."""
+    known = of_framework(error)
+    if known is not None:
+        return known
     hint = f"this is a defect of reconstruct: please report it; {DEBUG}=1 shows where it happened"
     return ReconstructError(f"{type(error).__name__}: {error}", hint=hint)
 
@@ -210,6 +213,7 @@ def recover(
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     _check_output(output, file)
+    _check_custom(custom)
     _check_source(source)
     if report is not None:
         _check_writable(report, "--report")
@@ -298,6 +302,7 @@ def migrate(
     from reconstruct import display
 
     _check_source(source)
+    _check_custom(custom)
     *sources, target = paths
     if target.exists() and not target.is_dir():
         raise typer.BadParameter(f"the destination {target} is not a directory")
@@ -368,6 +373,14 @@ def install_oracles() -> None:
 def _check_source(source: Path | None) -> None:
     if source is not None and not source.exists():
         raise typer.BadParameter(f"there is no {source}", param_hint="--source")
+
+
+def _check_custom(custom: Sequence[str] | None) -> None:
+    for name in custom or ():
+        if name.endswith((".py", ".ipynb")) and not Path(name).exists():
+            raise typer.BadParameter(f"there is no {name}", param_hint="--custom")
+        if name.endswith(".ipynb") or Path(name).is_dir():
+            raise typer.BadParameter(f"{name} is no module: --source finds definitions in it", param_hint="--custom")
 
 
 def _check_output(output: Path, source: Path) -> None:

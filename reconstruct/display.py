@@ -32,6 +32,8 @@ _STYLES = {
     "error": "bold red",
     "warning": "yellow",
 }
+# Codes of findings that keep a result from being verified though an oracle agrees
+_DOUBTS = ("backend_unknown", "source_ambiguous")
 # Codes of findings for which `reconstruct stub` writes a skeleton
 MISSING = ("missing_layer", "missing_lambda", "missing_activation")
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # controls, directions, surrogates, private use, line ends
@@ -199,10 +201,15 @@ def show_result(result: Mapping[str, Any]) -> None:
 
 def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     verification = result["verification"]
+    asked = [t for t in verification["tried"] if t["oracle"] != "any"]
     if verification["oracle"] is None:
-        yield f"not compared: {_reason(result)}"
+        reason = "no oracle could run the original" if asked and not result["assumptions"] else _reason(result)
+        yield f"not compared: {reason}"
     else:
         yield f"compared with {clean(verification['oracle'])}: {_errors(verification)}"
+        doubts = [f["message"] for f in result["findings"] if f["code"] in _DOUBTS]
+        if doubts and result["status"] != "verified":
+            yield f"not verified all the same: {_short(doubts[0])}"
     for tried in verification["tried"]:
         if tried["oracle"] not in (verification["oracle"], "any"):
             yield f"  asked {clean(tried['oracle'])}: {_short(tried['outcome'])}"
@@ -221,6 +228,8 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     if len(assumptions) > _MOST_ASSUMPTIONS:
         yield f"  and {len(assumptions) - _MOST_ASSUMPTIONS} more assumptions: --report has all"
     yield from _finding_lines(result["findings"])
+    if asked and result["status"] == "unverified" and verification["oracle"] is None:
+        yield "examples of inputs and their true outputs can prove it: --examples E.npz; or code that oracles can run"
     if any(finding["code"] in MISSING for finding in result["findings"]):
         yield f"skeletons of what is missing, to be filled in: reconstruct stub {clean(result['source'])} -o layers.py"
     if result["status"] == "differs" and not result["output"]:
@@ -271,7 +280,8 @@ def _finding_lines(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for (severity, code, hint), alike in groups.items():
         shown = alike if len(alike) <= _ALIKE else alike[:1]
         for finding in shown:
-            yield f"{severity}: {_short(finding['message'])} [{clean(code)} at {clean(finding['path'])}]"
+            first, *more = finding["message"].splitlines() or [""]
+            yield f"{severity}: {_short(first)}{' …' if more else ''} [{clean(code)} at {clean(finding['path'])}]"
         if len(shown) < len(alike):
             yield f"  likewise at {_list([finding['path'] for finding in alike[1:]], 5)}"
         if hint:

@@ -47,5 +47,13 @@ class UnknownLayer(BuildError):
     """A class that is neither stock Keras nor among the custom objects."""
 
 
+def of_framework(error: BaseException) -> ReconstructError | None:
+    """What to say where a framework is not installed; None for any other error."""
+    if not isinstance(error, ModuleNotFoundError) or error.name not in ("tensorflow", "keras", "tf_keras"):
+        return None
+    hint = "pip install 'keras-reconstruct[tensorflow,legacy]'; inspect works without"
+    return BuildError(f"{error.name} is not installed in this Python, and building a model needs it", hint=hint)
+
+
 class OracleUnavailable(ReconstructError, ImportError):  # type: ignore[misc]  # both have a `path`
     """A runtime that could say what the original computed cannot be installed or started."""

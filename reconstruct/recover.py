@@ -15,7 +15,7 @@ import numpy as np
 
 from reconstruct import inferring, rules
 from reconstruct.artifact import Artifact, Finding, Layer
-from reconstruct.errors import BuildError, ConfigError, ReconstructError
+from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
 from reconstruct.objects.missing import missing
@@ -241,7 +241,7 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
     except ReconstructError as error:
         recovery.fail(error)
     except Exception as error:  # a config that no Keras writes, or a defect: the next file must not suffer
-        unexpected = BuildError(
+        unexpected = of_framework(error) or BuildError(
             f"unexpected {type(error).__name__}: {error}",
             path=path,
             hint="please report this, with the file if you can",

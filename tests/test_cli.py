@@ -159,13 +159,15 @@ def test_a_failure_leaves_an_older_output_alone(tmp_path: Path) -> None:
 def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
     given = recovers(result_with("verified"))
     shapes = ["--input-shape", "28,28,1", "--input-shape", "?,3"]
-    code = ["--custom", "a.py", "--custom", "b", "--trust-code", "--examples", "e.npz"]
+    own = tmp_path / "a.py"
+    own.touch()
+    code = ["--custom", own, "--custom", "b", "--trust-code", "--examples", "e.npz"]
     choices = ["--set", "dense_2.activation=tanh", "--set", "conv.strides=[2, 2]"]
     choices += ["--task", "classification", "--budget", "5"]
     run("recover", MODEL, "-o", tmp_path / "out.keras", *shapes, *code, *choices)
     assert given == {
         "path": MODEL,
-        "custom": ["a.py", "b"],
+        "custom": [str(own), "b"],
         "input_shape": [[28, 28, 1], [None, 3]],
         "examples": Path("e.npz"),
         "backend": None,
@@ -278,7 +280,7 @@ def test_names_from_a_file_cannot_control_the_terminal(tmp_path: Path, recovers:
     evil.tensors = reports.Tensors(1, 0, (EVIL,))
     recovers(evil)
     text = run("recover", MODEL, "-o", tmp_path / "out.keras").output
-    assert text.count(SHOWN) >= 10
+    assert text.count(SHOWN) == 9
     assert not any(c in text for c in "\x1b\r\u202e")
 
 
@@ -367,3 +369,15 @@ def test_findings_of_one_kind_are_shown_once_with_the_places_of_the_others() -> 
         "  hint: bring it",
     ]
     assert len(list(display._finding_lines(findings[:3]))) == 4
+
+
+@pytest.mark.parametrize("name", ["nowhere.py", "nowhere.ipynb", "."])
+def test_code_that_is_no_module_is_a_mistake_in_usage(tmp_path: Path, name: str) -> None:
+    done = run("recover", MODEL, "-o", tmp_path / "out.keras", "--custom", name)
+    assert (done.exit_code, "--custom" in done.output) == (2, True)
+
+
+def test_a_missing_framework_is_said_as_such() -> None:
+    shown = cli._defect(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"))
+    assert "tensorflow is not installed" in shown.message
+    assert "[tensorflow,legacy]" in shown.hint

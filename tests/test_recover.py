@@ -499,6 +499,17 @@ def test_code_given_for_one_file_is_not_taken_for_the_next(tmp_path: Path) -> No
     assert reconstruct.recover(source, pool=NoPool()).status == "partial"
 
 
+def test_an_input_shape_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
+    recovery = reconstruct.recover(swirl(tmp_path), input_shape=[5, 5, 3], pool=NoPool())
+    assert recovery.status == "failed"
+    assert "has the shape (3,), and (5, 5, 3) is given" in (recovery.result.error or {})["message"]
+
+
+def test_register_without_a_name_is_refused() -> None:
+    with pytest.raises(TypeError, match="takes the name that files use"):
+        reconstruct.register(Result)  # type: ignore[arg-type]
+
+
 def test_custom_code_that_cannot_be_imported_fails_cleanly(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("import no_such_module_anywhere", "utf-8")
     recovery = reconstruct.recover(MLP.path, custom=[str(tmp_path / "broken.py")], pool=NoPool())

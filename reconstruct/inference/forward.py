@@ -443,8 +443,8 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
 _OWN_ACTIVATION = ("LSTM", "GRU", "SimpleRNN")
 _IDENTITY = frozenset(
     "InputLayer Masking Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
-    "AlphaDropout ActivityRegularization Identity RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast "
-    "RandomBrightness".split()
+    "AlphaDropout ActivityRegularization Identity RandomFlip RandomRotation RandomZoom RandomTranslation "
+    "RandomContrast RandomBrightness".split()
 )
 
 

@@ -32,11 +32,16 @@ REGISTRY: dict[str, Any] = {}
 def register(name: str) -> Callable[[T], T]:
     """Make a class or function known to every recovery under the name that files call it by.
 
+    Raises `TypeError` where it is used without a name (`@register`).
+
     >>> @register("Swish")
     ... class MySwish: ...
     >>> REGISTRY["Swish"] is MySwish
     True
     """
+
+    if not isinstance(name, str):
+        raise TypeError('register takes the name that files use: @register("Swish")')
 
     def declare(thing: T) -> T:
         REGISTRY[name] = thing

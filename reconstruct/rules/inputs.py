@@ -73,7 +73,7 @@ def model_config_fields(layer: Layer) -> Layer:
 def with_input_shapes(model: Layer, shapes: Sequence[Sequence[int | None] | None]) -> Layer:
     """The model with the input shapes that its user gives, without the batch axis; None leaves the file's.
 
-    Raises `ConfigError` where the number of shapes is not that of the inputs.
+    Raises `ConfigError` where the number of shapes is not that of the inputs, or one contradicts the file.
     """
     graph = model.graph
     assert graph is not None
@@ -84,9 +84,25 @@ def with_input_shapes(model: Layer, shapes: Sequence[Sequence[int | None] | None
     if len(names) != len(shapes):
         raise ConfigError(f"the model has {len(names)} inputs, and {len(shapes)} input shapes are given")
     given = {n: [None, *s] for n, s in zip(names, shapes, strict=True) if s is not None}
+    for layer in graph.layers:
+        stated = layer.config.get("batch_shape", layer.config.get("batch_input_shape"))
+        if layer.name in given and isinstance(stated, list | tuple) and not _may_be(stated, given[layer.name]):
+            raise ConfigError(
+                f"the file says that the input {layer.name!r} has the shape {tuple(stated[1:])}, "
+                f"and {tuple(given[layer.name][1:])} is given",
+                path=layer.path,
+                hint="leave out --input-shape: it is for what a file leaves open",
+            )
     field = "batch_input_shape"
     layers = tuple(
         n.without("batch_shape", "batch_input_shape").having(**{field: given[n.name]}) if n.name in given else n
         for n in graph.layers
     )
     return model.replace(graph=Graph(layers, graph.inputs, graph.outputs))
+
+
+def _may_be(stated: Sequence[int | None], given: Sequence[int | None]) -> bool:
+    """Whether two shapes, batch axis first, agree wherever both say a size."""
+    if len(stated) != len(given):
+        return False
+    return all(a == b or a is None or b is None for a, b in zip(stated[1:], given[1:], strict=True))

@@ -493,7 +493,7 @@ def submodel(model: Any, inputs: Sequence[str] | None, outputs: Sequence[str] | 
     stand_ins = [n.name for n in part._flatten_layers() if isinstance(n, reconstruct.layers.Placeholder)]
     if stand_ins:
         hint = "name it in inputs= to start behind it, or a layer before it in outputs="
-        raise BuildError(f"the part holds the placeholder {stand_ins[0]!r}, which cannot run", hint=hint)
+        raise BuildError(f"the part holds the placeholder {stand_ins[0]!r}, which cannot run: {hint}", hint=hint)
     return part
 
 

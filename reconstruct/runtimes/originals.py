@@ -97,6 +97,9 @@ def custom_objects(sources: Iterable[str]) -> dict[str, Any]:
             sys.path.insert(0, str(path.parent.resolve()))
             try:
                 spec.loader.exec_module(module)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                raise ImportError(f"the code in {path.name} does not run in this Keras ({reason})") from error
             finally:
                 sys.path.remove(str(path.parent.resolve()))
         else:

@@ -150,7 +150,10 @@ def _state(path: Path) -> tuple[str, int, int]:
 
 
 def _text(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:2000]}"
+    """The kind of an error and what it says: its cause, where Keras puts the config of a layer before that."""
+    words = " ".join(str(error).split())
+    words = words.rpartition("Exception encountered: ")[2].partition(". Please ensure ")[0]
+    return f"{type(error).__name__}: {words[:500]}"
 
 
 def start(name: str, folder: Path | None, scratch: Path) -> Session:
