@@ -33,7 +33,7 @@ _STYLES = {
     "warning": "yellow",
 }
 # Codes of findings that keep a result from being verified though an oracle agrees
-_DOUBTS = ("backend_unknown", "source_ambiguous")
+_DOUBTS = ("backend_unknown", "source_ambiguous", "argument_from_weights")
 # Codes of findings for which `reconstruct stub` writes a skeleton
 MISSING = ("missing_layer", "missing_lambda", "missing_activation")
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # controls, directions, surrogates, private use, line ends

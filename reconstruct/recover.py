@@ -36,7 +36,19 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 # Findings of rules that stand for a choice which neither the file nor, without an oracle, anything else confirms
-ASSUMPTIONS = ("known_layer_assumed", "lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous")
+ASSUMPTIONS = (
+    *("known_layer_assumed", "lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous"),
+    *("weights_by_position", "activation_assumed"),
+)
+
+
+_NOT_IN_ORACLES = Finding(
+    "custom_objects_not_in_oracles",
+    "info",
+    "model",
+    "custom_objects= holds objects of this process, which the processes of oracles cannot have",
+    "give the file with their code as custom=[…], or examples=",
+)
 
 
 class Unwritten(BuildError):
@@ -151,10 +163,15 @@ class Recovery:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             written = folder / "model.keras"
-            keras_3.save(model, str(written))
-            again = keras_3.load(str(written), self._custom_objects)
+            try:
+                keras_3.save(model, str(written))
+                again = keras_3.load(str(written), self._custom_objects)
+            except (ValueError, TypeError, AttributeError, RuntimeError, LookupError) as error:  # what Keras raises
+                message = f"Keras cannot save and reload the model: {type(error).__name__}: {places.reason(error)}"
+                hint = "a class of your own may lack get_config, or make variables in call"
+                raise BuildError(message, path=str(target), hint=hint) from error
             for inputs, outputs in self._expected:
-                found = compare(keras_3.run(again, inputs), outputs)
+                found = compare(*_finite_where_alike(keras_3.run(again, inputs), outputs))
                 if found.problem if self._random else not found.within(TOLERANCE):
                     raise BuildError(
                         f"the written file differs from the model: {found.problem or f'by {found.relative:.1e}'}",
@@ -179,6 +196,17 @@ class Recovery:
         message = f"the definitions that the model needs to load are in {beside}"
         hint = f"keras.models.load_model(…, custom_objects=reconstruct.custom_objects([{beside.name!r}]))"
         self.result.findings = (*self.result.findings, Finding("source_written", "info", str(beside), message, hint))
+
+
+def _finite_where_alike(ours: Arrays, theirs: Arrays) -> tuple[Arrays, Arrays]:
+    """Both lists with zeros where both are not finite in the same way, as a logarithm of zero may be."""
+    if [(a.shape, a.dtype) for a in ours] != [(b.shape, b.dtype) for b in theirs]:
+        return ours, theirs
+    made = []
+    for a, b in zip(ours, theirs, strict=True):
+        odd = ~np.isfinite(b) & ((a == b) | (np.isnan(a) & np.isnan(b))) if a.dtype.kind == "f" else np.False_
+        made.append((np.where(odd, np.zeros_like(a), a), np.where(odd, np.zeros_like(b), b)))
+    return [a for a, _ in made], [b for _, b in made]
 
 
 def recover(
@@ -289,9 +317,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     given |= {name: thing for name, thing in libraries.load(lacking).items() if keras_3.is_layer(thing)}
     result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
     recovery._random = any(f.code == "random_outputs" for f in outcome.findings)
-    result.assumptions = tuple(
-        {"path": f.path, "message": f.message} for f in outcome.findings if f.code in ASSUMPTIONS
-    )
+    result.assumptions = _assumed(outcome.findings)
 
     say("building")
     keras_3.clear()
@@ -306,6 +332,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         return
     result.findings = (*result.findings, *lost)
     result.findings = (*result.findings, *built.findings)
+    result.assumptions = (*result.assumptions, *_assumed(built.findings))
     result.tensors = _account(artifact, [t for _, t in built.assigned], result.tensors)
     result.rung = "config"
     recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
@@ -328,9 +355,15 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     if options.examples is not None:
         doubt = None  # they are the original's, whatever wrote the file
     result.status = _status(verdict, doubt, result.assumptions)
+    if options.custom_objects and verdict.agrees is None:
+        result.findings = (*result.findings, _NOT_IN_ORACLES)
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
+
+
+def _assumed(findings: Sequence[Finding]) -> tuple[Mapping[str, Any], ...]:
+    return tuple({"path": f.path, "message": f.message} for f in findings if f.code in ASSUMPTIONS)
 
 
 def _stop_at(recovery: Recovery, reason: str) -> None:

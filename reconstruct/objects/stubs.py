@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,11 @@ _BASE_FIELDS = frozenset("name trainable dtype batch_input_shape batch_shape inp
 _TAKEN = frozenset(
     "build built call input output weights variables metrics losses path quantize stateless_call trainable_weights "
     "non_trainable_weights trainable_variables non_trainable_variables input_spec supports_masking dtype_policy "
-    "compute_dtype variable_dtype self inputs kwargs layer cell name dtype trainable states".split()
+    "compute_dtype variable_dtype self inputs kwargs layer cell name dtype trainable states super add_weight "
+    "get_config from_config compute_output_shape setattr float".split()
 )
+# What the module itself uses
+_RESERVED = frozenset("keras ops super setattr float NotImplementedError custom_objects self kwargs".split())
 _CELL_KEYS = ("cell",)
 
 
@@ -93,6 +97,7 @@ def text(source: str, uses: Sequence[Use]) -> str:
         classes=classes,
         functions=functions,
         remarks=remarks,
+        renamed=[(_quoted(name), _identifier(name)) for _, name in groups if _identifier(name) != name],
     )
     return made.rstrip("\n") + "\n"
 
@@ -103,9 +108,7 @@ def _class(name: str, uses: Sequence[Use]) -> _Class:
     cell = next((inner[key] for key in _CELL_KEYS if key in inner), None)
     wraps = "layer" in inner and cell is None
     config = (cell or first.original)["config"]
-    arguments = [
-        (k, repr(v)) for k, v in config.items() if k not in _BASE_FIELDS and _is_identifier(k) and k not in ("layer",)
-    ]
+    arguments = [(k, _literal(v)) for k, v in config.items() if k not in _BASE_FIELDS and _is_identifier(k)]
     own = {use.layer: _weights(use, cell is not None, wraps) for use in uses}
     alike = all(weights == own[first.layer] for weights in own.values())
     outputs = {_quoted(use.layer): _shapes(use.outputs) for use in uses}
@@ -181,15 +184,26 @@ def _arguments(names: Sequence[str]) -> list[str]:
     return [first, *(f"{n}=None" for n in others)]
 
 
+def _literal(value: Any) -> str:
+    """A value of a config as Python, which has no literals for what is not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{k!r}: {_literal(v)}' for k, v in value.items())}}}"
+    return repr(value)
+
+
 def _is_identifier(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name) and name not in _TAKEN
+    return name.isascii() and name.isidentifier() and not keyword.iskeyword(name) and name not in _TAKEN
 
 
 def _identifier(name: str) -> str:
     """A Python name made of any text."""
     made = re.sub(r"\W", "_", str(name), flags=re.ASCII) or "_"
     made = f"_{made}" if made[0].isdigit() else made
-    return f"{made}_" if keyword.iskeyword(made) else made
+    return f"{made}_" if keyword.iskeyword(made) or made in _RESERVED else made
 
 
 def _named(uses: Sequence[Use]) -> list[str]:

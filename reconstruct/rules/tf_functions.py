@@ -647,9 +647,11 @@ _OTHERS |= {
     f"keras.activations.{n}": renamed(n, "x") for n in ["sigmoid", "tanh", "softplus", "softsign", "selu", "exp"]
 }
 _OTHERS |= {f"keras.activations.{n}": renamed("silu", "x") for n in ("swish", "silu")}
+# K.sqrt takes what is negative for 0 (Keras 2.2.4, tensorflow_backend.py; backend.py of tf_keras 2.21)
+_OTHERS["keras.backend.sqrt"] = lambda x: ops("sqrt", ops("maximum", x, 0.0))
 _OTHERS |= {
     f"keras.backend.{n}": renamed(n, "x")
-    for n in ["exp", "log", "sqrt", "square", "sign", "round", "sin", "cos", "tanh", "sigmoid", "softplus", "softsign"]
+    for n in ["exp", "log", "square", "sign", "round", "sin", "cos", "tanh", "sigmoid", "softplus", "softsign"]
 }
 _OTHERS |= {
     f"keras.backend.{n}": renamed(n, "x", "y") for n in ["maximum", "minimum", "equal", "not_equal", "greater", "less"]

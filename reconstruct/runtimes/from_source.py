@@ -19,7 +19,6 @@ from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import NotEquivalent, ReconstructError
 from reconstruct.inspection import missing_objects
 from reconstruct.objects import custom, known, lambdas
-from reconstruct.objects.marshal_reader import Code
 from reconstruct.objects.source import Candidate, Extraction, Source, Wanted
 from reconstruct.verification import probes
 from reconstruct.verification.comparison import TOLERANCE, compare
@@ -82,6 +81,9 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
     if not chosen.objects and taken.error is not None:
         raise taken.error
     chosen.findings += _about_choice(source, wanted, taken, trials)
+    if taken.arguments and examples is None:
+        chosen.doubt = _assumed_arguments(taken)
+        chosen.findings.append(chosen.doubt)
     others = [t for t in fitting if t is not taken and not _same(t, taken)]
     if others and examples is None:
         chosen.doubt = _doubt(taken, others)
@@ -141,15 +143,9 @@ def _names_of(layer: Layer) -> Iterator[tuple[str, str]]:
         programs = lambdas.programs(function).programs
     except NotEquivalent:
         return
+    lacks = lambdas.Context().library().lacks
     for program in programs[:1]:
-        yield from ((name, "value") for name in _names_in(program.code))
-
-
-def _names_in(code: Code) -> Iterator[str]:
-    yield from code.names
-    for constant in code.constants:
-        if isinstance(constant, Code):
-            yield from _names_in(constant)
+        yield from ((name, "value") for name in program.globals(lacks))
 
 
 def _tried(artifact: Artifact, given: Mapping[str, Any], trial: _Trial, examples: str | None) -> _Trial:
@@ -250,6 +246,10 @@ def _same(one: _Trial, other: _Trial) -> bool:
 
 
 def _about_tree(source: Source, wanted: Sequence[Wanted]) -> Iterator[Finding]:
+    for each in wanted:
+        for place in source.acting(each):
+            message = f"{each.name} is not taken from {place}, which is not run"
+            yield Finding("source_not_run", "warning", "model", message, "give its value or code: --custom FILE.py")
     absent = [w.name for w in wanted if w.kind != "value" and not source.candidates(w)]
     if absent:
         files = len(source.index.tree.files)
@@ -275,9 +275,6 @@ def _about_choice(
         with_ = f", with {', '.join(needed[:SHOWN])}{' …' if len(needed) > SHOWN else ''}" if needed else ""
         yield Finding("source_used", "info", candidate.place, f"{name} is defined at {candidate.place}{with_}")
         needed = []
-    for argument, value in taken.arguments.items():
-        message = f"the file does not say what {argument} was; with {value}, and no other size, the weights fit"
-        yield Finding("argument_from_weights", "info", "model", message)
     for name, why in taken.extraction.missing.items():
         yield Finding(
             "source_incomplete",
@@ -307,6 +304,18 @@ def _why(candidate: Candidate, trials: Sequence[_Trial]) -> str:
         return " (not tried)"
     error = errors[0]
     return f" ({error.message.splitlines()[0][:200]})" if error is not None and all(errors) else " (which fits too)"
+
+
+def _assumed_arguments(taken: _Trial) -> Finding:
+    values = ", ".join(f"{argument}={value}" for argument, value in taken.arguments.items())
+    return Finding(
+        "argument_from_weights",
+        "warning",
+        "model",
+        f"the file does not say what some arguments were; of the sizes of its weights only these fit: {values}; an "
+        "oracle is given the same and cannot tell",
+        "write get_config into the class with the right values, or give --examples E.npz",
+    )
 
 
 def _doubt(taken: _Trial, others: Sequence[_Trial]) -> Finding:

@@ -227,6 +227,11 @@ class _Builder:
         try:
             keras.activations.get(value)
         except Exception:
+            stock = value.get("config") if isinstance(value, Mapping) and name is None else None
+            if isinstance(stock, str):
+                message = f"the activation {stock!r} of {layer.name!r} is taken for Keras's of that name"
+                self.findings.append(Finding("activation_assumed", "warning", layer.path, message))
+                return stock
             raise UnknownLayer(
                 f"the activation {name!r} of layer {layer.name!r} is not in Keras and not in the file",
                 path=layer.path,
@@ -335,8 +340,8 @@ class _Builder:
             )
         found = matching.variables(layer, instance)
         if not found.certain:
-            message = f"the weights of {layer.name!r} have other names than its variables and were taken in their order"
-            self.findings.append(Finding("weights_by_position", "warning", layer.path, message))
+            message = f"the weights of {layer.name!r} were given to its variables in their order; no name tells more"
+            self.findings.append(Finding("weights_by_position", "info", layer.path, message))
         for (name, tensor), variable in zip(layer.weights.items(), found.variables, strict=True):
             if tuple(variable.shape) != tensor.shape:
                 raise BuildError(

@@ -16,8 +16,8 @@ from reconstruct.runtimes import object_paths
 
 @dataclass(frozen=True)
 class Matching:
-    """The variable for each tensor of a layer, in the order of its tensors; not `certain` where their names contradict
-    the order that was gone by."""
+    """The variable for each tensor of a layer, in the order of its tensors; not `certain` where only their order says
+    which is which, or their names contradict it."""
 
     variables: list[Any]
     certain: bool = True
@@ -46,7 +46,14 @@ def variables(layer: Layer, instance: Any) -> Matching:
     ordered = weights_as_saved(instance)
     pairs = [(name.rpartition("/")[2], v.name) for name, v in zip(names, ordered, strict=True)]
     own = {name for _, name in pairs}
-    return Matching(ordered, not any(ours != theirs and theirs in own for theirs, ours in pairs))
+    contradicted = any(ours != theirs and theirs in own for theirs, ours in pairs)
+    return Matching(ordered, not contradicted and not _may_be_swapped(layer))
+
+
+def _may_be_swapped(layer: Layer) -> bool:
+    """Whether two tensors of layers within this one have one shape and one name, so that only their order tells."""
+    alike = [(t.shape, n.rpartition("/")[2]) for n, t in layer.weights.items() if "/" in n and t.size > 1]
+    return len(set(alike)) < len(alike)
 
 
 def short_name(variable: Any, instance: Any) -> str:

@@ -103,3 +103,15 @@ def test_names_of_a_stranger_are_nothing_but_names() -> None:
     assert called <= {
         *("super", "super().__init__", "super().get_config", "self.add_weight", "setattr", "NotImplementedError"),
     }
+
+
+def test_what_is_no_literal_or_no_name_of_python_still_makes_a_module() -> None:
+    config = {"name": "s", "low": float("-inf"), "odd": [float("nan")], "super": 1, "\ufb01": 2}
+    module = text(
+        "a.h5", [use(name="My-Layer", original={"class_name": "My-Layer", "config": config}), use(name="ops")]
+    )
+    assert {"My_Layer", "ops_"} <= set(classes(module))
+    assert 'low=float("-inf")' in module
+    assert 'odd=[float("nan")]' in module
+    assert '"My-Layer": My_Layer,' in module
+    assert "super=" not in module

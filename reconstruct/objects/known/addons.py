@@ -32,7 +32,12 @@ def adaptive_pooling(layer: Layer) -> Layer:
     return layer.replace(package=None) if (layer.package or "").startswith("Addons") else layer
 
 
-@known("StochasticDepth", source="tensorflow-addons 0.23, stochastic_depth.py", library="tensorflow-addons")
+@known(
+    "StochasticDepth",
+    source="tensorflow-addons 0.23, stochastic_depth.py",
+    library="tensorflow-addons",
+    certain=False,  # others have one that only adds
+)
 def stochastic_depth_of_two(layer: Layer) -> Layer:
     """The shortcut plus what it bypasses, times the probability that training keeps it, by operations of Keras."""
     if "survival_probability" not in layer.config:

@@ -133,6 +133,7 @@ def _biased(of: str, name: str, biases: list[Tensor]) -> tuple[Layer, ...]:
     "SeqWeightedAttention",
     source="keras-self-attention 0.51, seq_weighted_attention.py",
     library="keras-self-attention",
+    certain=False,
 )
 def seq_weighted_attention(layer: Layer, context: Context) -> Layer:
     """The mean of all steps, weighted by softmax of a Dense of each, of keras-self-attention, in Keras operations."""
@@ -163,6 +164,7 @@ def _inputs(layer: Layer) -> tuple[int, Ref, Ref, Ref]:
     "ScaledDotProductAttention",
     source="keras-self-attention 0.51, scaled_dot_attention.py",
     library="keras-self-attention",
+    certain=False,  # others have a class of that name
 )
 def scaled_dot_product_attention(layer: Layer, context: Context) -> Layer:
     """Dot products of queries and keys, over the root of their size, of keras-self-attention, in Keras operations."""
@@ -241,7 +243,12 @@ def layer_normalization(layer: Layer) -> Layer:
     return layer.replace(package=None).having(axis=-1)
 
 
-@known("FeedForward", source="keras-position-wise-feed-forward 0.8", library="keras-position-wise-feed-forward")
+@known(
+    "FeedForward",
+    source="keras-position-wise-feed-forward 0.8",
+    library="keras-position-wise-feed-forward",
+    certain=False,  # others have one with a residual
+)
 def feed_forward(layer: Layer) -> Layer:
     """Two Dense layers with Dropout between, of keras-position-wise-feed-forward; in Keras the same in a row."""
     bias = bool(layer.config.get("use_bias", True))

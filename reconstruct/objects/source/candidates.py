@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconstruct.objects.source.acting import acts
 from reconstruct.objects.source.definitions import Definition, Index, index
 from reconstruct.objects.source.extract import Extraction, extract
 from reconstruct.objects.source.tree import read
@@ -69,13 +70,18 @@ class Source:
         found: list[Candidate] = []
         texts: set[str] = set()
         for definition in self.index.found.get(wanted.name, []):
-            if not _may_be(definition, wanted):
+            if not _may_be(definition, wanted) or acts(definition):
                 continue
             text = ast.dump(definition.node)
             if text not in texts or definition.kind == "alias":
                 texts.add(text)
                 found.append(Candidate(wanted.name, definition, _rank(definition, wanted)))
         return sorted(found, key=lambda c: c.rank)
+
+    def acting(self, wanted: Wanted) -> list[str]:
+        """The definitions of the name that are not run, since they do more than define it, and what they do."""
+        found = [d for d in self.index.found.get(wanted.name, []) if _may_be(d, wanted)]
+        return [f"{d.place}: {reason}" for d in found if (reason := acts(d))]
 
     def choices(self, wanted: Sequence[Wanted]) -> Iterator[dict[str, Candidate]]:
         """One candidate for each name that has any, the likeliest together first: those of one file belong together."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from reconstruct.objects.source.acting import acts
 from reconstruct.objects.source.definitions import (
     Definition,
     Index,
@@ -38,12 +39,6 @@ _PYTHON_2 = {
     "unichr": "unichr = chr",
     "reduce": "from functools import reduce",
 }
-# What a constant may not do: read, write, download, train. A definition that needs such a value goes without it.
-_ACTING = re.compile(
-    r"(^|\.|_)(open|load\w*|read\w*|fit\w*|train\w*|compile|predict\w*|evaluate|download\w*|get_file|save\w*|write\w*|"
-    r"parse_args|system|popen|run|exec|eval|input|raw_input|main|exit|urlopen|urlretrieve|fromfile|genfromtxt|imread|"
-    r"from_file|call|check_output|Popen|session|Session|connect|remove|unlink|mkdir|makedirs|print)$"
-)
 MARK = "# from "
 EXPORTS = "__reconstruct_exports__"  # the names that a module is there for; its helpers are its own
 
@@ -136,9 +131,9 @@ class _Extractor:
             for definition in [*reversed(before), *(d for d in options if d not in before)]:
                 if definition.node is user.node and definition.kind != "alias":
                     continue
-                acts = _acts(definition)
-                if acts:
-                    why = f"{definition.place} does more than define it: {acts}"
+                reason = acts(definition)
+                if reason:
+                    why = f"{definition.place} does more than define it: {reason}"
                     continue
                 if definition.kind == "import":
                     return self._import(definition, text)
@@ -244,7 +239,7 @@ class _Extractor:
     def _in_module(self, name: str, home: Scope, depth: int = 0) -> str | None:
         """A name as another module of the tree defines or imports it."""
         for definition in reversed(home.names.get(name, [])):
-            if not _acts(definition):
+            if not acts(definition):
                 return self._import(definition, None) if definition.kind == "import" else self.take(definition)
         if depth > 8:
             return None
@@ -339,20 +334,6 @@ def _same_import(one: str, other: str) -> bool:
     last = [re.split(r"[ .]", line.strip())[-1] for line in (one, other)]
     tops = [re.split(r"[ .]", line.strip())[1] for line in (one, other) if line.startswith(("from", "import"))]
     return last[0] == last[1] and len(tops) == 2 and all(t in FRAMEWORKS for t in tops)
-
-
-def _acts(definition: Definition) -> str:
-    """What a value does beyond being computed from others, if anything."""
-    if definition.kind not in ("value", "alias"):
-        return ""
-    for node in ast.walk(definition.node):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            if _ACTING.search(called):
-                return f"it calls {called}"
-        if isinstance(node, ast.Await | ast.Yield | ast.YieldFrom):
-            return "it is no plain value"
-    return ""
 
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

@@ -177,6 +177,7 @@ scaled = multiply(input_1, 0.5)
 sum = add(input_0, scaled)
 -> sum
 """,
+        finding="known_layer_assumed",
     ),
     Case(
         "foreign_activations",

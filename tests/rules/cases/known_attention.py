@@ -58,6 +58,7 @@ weights = divide(weights_exp, weights_total)
 sum = einsum('bs,bsd->bd', weights, input)
 -> sum
 """,
+        finding="known_layer_assumed",
     ),
     Case(
         "scaled_dot_product_attention",
@@ -73,6 +74,7 @@ weights = softmax(score, axis=-1)
 sum = matmul(weights, input)
 -> [sum, weights]
 """,
+        finding="known_layer_assumed",
     ),
     Case(
         "multi_head_attention",
@@ -120,6 +122,7 @@ out = Dense(joined) units=1 use_bias=True activation='relu' kernel=[[0.0]] bias=
             layer("Dropout", "x_dropout", rate=0.1),
             layer("Dense", "x", {"kernel": (2, 1), "bias": (1,)}, units=1, use_bias=True),
         ),
+        finding="known_layer_assumed",
     ),
     Case(
         "position_embedding",
