@@ -7,7 +7,8 @@ from reconstruct.migrate import migrate
 from reconstruct.objects.custom import load as custom_objects
 from reconstruct.objects.custom import register
 from reconstruct.readers import read as inspect
-from reconstruct.recover import Recovery, recover
+from reconstruct.recover import recover
+from reconstruct.recovery import Recovery
 
 __all__ = [
     "ReconstructError",

@@ -220,8 +220,8 @@ def recover(
     if code is not None:
         _check_writable(code, "--code")
     with _errors_shown(), _quiet_frameworks():
-        from reconstruct.recover import Recovery
         from reconstruct.recover import recover as recover_one
+        from reconstruct.recovery import Recovery
         from reconstruct.report import Result, document
         from reconstruct.runtimes.recovering import write
 

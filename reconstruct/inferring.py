@@ -13,15 +13,15 @@ from reconstruct.objects import placeholders
 from reconstruct.report import Tensors
 from reconstruct.verification.comparison import TOLERANCE
 from reconstruct.verification.examples import read_examples
-from reconstruct.verification.verdict import against_examples, unverified
+from reconstruct.verification.verdict import against_examples
 
 if TYPE_CHECKING:
-    from reconstruct.recover import Options, Recovery
+    from reconstruct.recovery import Options, Recovery
 
 
 def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callable[[str], None]) -> None:
     """Infer a model, build it, and compare it with the examples, where there are some."""
-    from reconstruct.runtimes import keras_3
+    from reconstruct.runtimes import incomplete, keras_3
 
     result = recovery.result
     result.rung = "inferred"
@@ -29,50 +29,40 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     examples = None if options.examples is None else read_examples(options.examples)
     budget = BUDGET if options.budget is None else options.budget
     inferred = infer(artifact, Hints(options.input_shape, examples, options.settings, options.task, budget), say)
-    result.findings = (*result.findings, *inferred.findings)
+    recovery.add(*inferred.findings)
     result.assumptions = inferred.assumptions
     outcome = rules.apply(inferred.artifact, rules.RULES, {}, placeholders.refused)
     model = outcome.artifact.model
     assert model is not None
-    result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
+    result.changes = outcome.changes
+    recovery.add(*outcome.findings)
     recovery._inferred = model
     say("building")
     keras_3.clear()
-    filled, lost = placeholders.fill(model, {})
-    built = keras_3.build(filled, {})
-    result.findings = (*result.findings, *lost, *built.findings)
-    used = {source for _, tensor in built.assigned for source in tensor.sources}
-    every = list(dict.fromkeys(source for tensor in artifact.tensors for source in tensor.sources))
-    unused = tuple(source for source in every if source not in used)
-    result.tensors = Tensors(result.tensors.in_file, result.tensors.in_file - len(unused), unused)
-    recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
-    result.status = "partial"
+    built, lost = incomplete.build(model, {})
+    recovery.add(*lost, *built.findings)
+    result.tensors = Tensors.of(artifact.tensors, [tensor for _, tensor in built.assigned])
+    recovery._model, result.portable = built.model, keras_3.is_portable(built.model)
     if lost:
-        result.verification = unverified("a model with placeholders cannot run").verification
+        recovery.stop("a model with placeholders cannot run")
         return
     if options.examples is None or examples is None:
-        reason = "only examples can say what a model of inferred architecture computed"
-        result.verification = unverified(reason).verification
+        recovery.stop("only examples can say what a model of inferred architecture computed")
         return
     say("verifying")
     try:
         verdict = against_examples(lambda xs: keras_3.run(built.model, xs), options.examples, TOLERANCE)
     except BuildError as error:  # it has all tensors all the same
-        result.verification = unverified(error.message).verification
-        result.findings = (
-            *result.findings,
-            Finding("examples_disagree", "warning", "model", error.message, error.hint),
-        )
+        recovery.stop(error.message)
+        recovery.add(Finding("examples_disagree", "warning", "model", error.message, error.hint))
         return
-    result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
+    result.verification = verdict.verification
+    recovery.add(*verdict.findings)
     result.status = _status(inferred, verdict.agrees)
     recovery._expected = [(list(examples[0]), keras_3.run(built.model, examples[0]))]
     if not verdict.agrees:
         message = "no choice that was tried within the budget agrees with the examples; this is the nearest"
-        result.findings = (
-            *result.findings,
-            Finding("examples_disagree", "warning", "model", message, "--budget, --set"),
-        )
+        recovery.add(Finding("examples_disagree", "warning", "model", message, "--budget, --set"))
 
 
 def _status(inferred: Inferred, agrees: bool | None) -> str:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reconstruct import inferring, rules
-from reconstruct.artifact import Artifact, Finding, Layer
+from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
 from reconstruct.objects.missing import missing
 from reconstruct.objects.source import places
 from reconstruct.readers import read
+from reconstruct.recovery import Options, Recovery
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
 from reconstruct.rules.inputs import with_input_shapes
@@ -53,160 +52,6 @@ _NOT_IN_ORACLES = Finding(
 
 class Unwritten(BuildError):
     """The model needs code that its user has not written yet, as in a stub."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user says about a file.
-
-    `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
-    `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
-    classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
-    inside the file run in oracles. `source` is a folder of the user's own code, in which missing classes are looked up.
-    `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for files of weights alone, whose
-    architecture is inferred.
-    """
-
-    input_shape: Sequence[Sequence[int | None] | None] | None = None
-    examples: str | None = None
-    custom: Sequence[str] = ()
-    custom_objects: Mapping[str, Any] = field(default_factory=dict)
-    backend: str | None = None
-    trust_code: bool = False
-    source: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    task: str | None = None
-    budget: float | None = None
-
-
-@dataclass
-class Recovery:
-    """A recovered model, how it was recovered, and what proves it."""
-
-    result: Result
-    _model: Any = None
-    _error: ReconstructError | None = None
-    _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
-    _custom_objects: Mapping[str, Any] = field(default_factory=dict)
-    _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
-    _inferred: Layer | None = None
-    _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
-
-    @property
-    def model(self) -> Any:
-        """The Keras 3 model. Raises what stopped the recovery where there is none."""
-        if self._error is not None:
-            raise self._error
-        return self._model
-
-    @property
-    def status(self) -> str:
-        """verified, unverified, partial, differs or failed."""
-        return self.result.status
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """The result as the report has it."""
-        return self.result.to_json()
-
-    def submodel(self, *, inputs: str | Sequence[str] | None = None, outputs: str | Sequence[str] | None = None) -> Any:
-        """The part of the model between layers, given by name: a Keras model from what the layers `inputs` give (by
-        default the inputs of the model) to what the layers `outputs` give (by default its outputs).
-
-        With the name of a placeholder as `inputs` it is the part behind it, with that of a layer before it as
-        `outputs` the part before it. Raises `BuildError` where the part holds a placeholder.
-
-        >>> recovery.submodel(outputs="conv2d_3").predict(images)       # doctest: +SKIP
-        """
-        from reconstruct.runtimes import keras_3
-
-        names = [[n] if isinstance(n, str) else n for n in (inputs, outputs)]
-        return keras_3.submodel(self.model, *names)
-
-    def stub(self) -> str:
-        """A Python module, as text, with a skeleton of every class and function that the model lacks.
-
-        The module works as `custom=`: the file opens with it, and runs once the skeletons are filled in.
-        """
-        from reconstruct.objects import stubs
-        from reconstruct.runtimes import keras_3
-
-        return stubs.text(Path(self.result.source).name, keras_3.placeholders(self.model))
-
-    def code(self, written: str = "OUT.keras") -> str:
-        """The inferred model as Keras code, as text, with its assumptions in comments; `written` is where its weights
-        are. Raises `BuildError` where the architecture was not inferred, or is not of stock layers alone."""
-        from reconstruct.inference import code
-
-        if self._inferred is None:
-            raise BuildError("the file says its architecture, so that none was inferred", path=self.result.source)
-        return code.text(self._inferred, self.result.assumptions, Path(self.result.source).name, written)
-
-    def fail(self, error: Exception) -> None:
-        """Make this a failed recovery: from now on there is no model, and the report says why."""
-        message, hint = str(error), getattr(error, "hint", "")
-        where = getattr(error, "path", "") or getattr(error, "filename", None) or ""
-        self.result.status = "failed"
-        self.result.error = {"type": type(error).__name__, "message": message, "path": str(where), "hint": hint}
-        self._error = error if isinstance(error, ReconstructError) else ReconstructError(message, path=str(where))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to `path`, whole or not at all, after the written file was loaded and compared once more.
-
-        Raises `BuildError` where the file gives other outputs than the model.
-        """
-        target = Path(path)
-        model = self.model
-        from reconstruct.runtimes import keras_3
-
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
-            written = folder / "model.keras"
-            try:
-                keras_3.save(model, str(written))
-                again = keras_3.load(str(written), self._custom_objects)
-            except (ValueError, TypeError, AttributeError, RuntimeError, LookupError) as error:  # what Keras raises
-                message = f"Keras cannot save and reload the model: {type(error).__name__}: {places.reason(error)}"
-                hint = "a class of your own may lack get_config, or make variables in call"
-                raise BuildError(message, path=str(target), hint=hint) from error
-            for inputs, outputs in self._expected:
-                found = compare(*_finite_where_alike(keras_3.run(again, inputs), outputs))
-                if found.problem if self._random else not found.within(TOLERANCE):
-                    raise BuildError(
-                        f"the written file differs from the model: {found.problem or f'by {found.relative:.1e}'}",
-                        path=str(target),
-                        hint="this is a defect of reconstruct or Keras; please report it",
-                    )
-            written.replace(target)
-            self._save_source(target)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        self.result.output = str(target)
-
-    def _save_source(self, target: Path) -> None:
-        """Put the definitions that came from the user's source tree beside the model, which needs them to load."""
-        if self._source is None or self.result.portable:
-            return
-        text = Path(self._source.path).read_text("utf-8")
-        beside = target.with_name(f"{target.stem}_layers.py")
-        while beside.exists() and beside.read_text("utf-8", "replace") != text:
-            beside = beside.with_name(f"{beside.stem}_.py")
-        beside.write_text(text, "utf-8")
-        message = f"the definitions that the model needs to load are in {beside}"
-        hint = f"keras.models.load_model(…, custom_objects=reconstruct.custom_objects([{beside.name!r}]))"
-        self.result.findings = (*self.result.findings, Finding("source_written", "info", str(beside), message, hint))
-
-
-def _finite_where_alike(ours: Arrays, theirs: Arrays) -> tuple[Arrays, Arrays]:
-    """Both lists with zeros where both are not finite in the same way, as a logarithm of zero may be."""
-    if [(a.shape, a.dtype) for a in ours] != [(b.shape, b.dtype) for b in theirs]:
-        return ours, theirs
-    made = []
-    for a, b in zip(ours, theirs, strict=True):
-        odd = ~np.isfinite(b) & ((a == b) | (np.isnan(a) & np.isnan(b))) if a.dtype.kind == "f" else np.False_
-        made.append((np.where(odd, np.zeros_like(a), a), np.where(odd, np.zeros_like(b), b)))
-    return [a for a, _ in made], [b for _, b in made]
 
 
 def recover(
@@ -285,7 +130,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     say("reading")
     artifact = read(path)
     result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
-    result.tensors = Tensors(len(artifact.tensors), 0, tuple(_sources(artifact.tensors)))
+    result.tensors = Tensors.of(artifact.tensors)
     if artifact.model is None:
         inferring.climb(recovery, artifact, options, say)
         return
@@ -301,7 +146,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         artifact = artifact.replace(writer=replace(artifact.writer, backend=options.backend))
         artifact, doubt = artifact.replace(dialect=artifact.writer), None
     if doubt is not None:
-        result.findings = (*result.findings, doubt)
+        recovery.add(doubt)
     from reconstruct.runtimes import incomplete, keras_3, legacy_code
 
     legacy_code.written_by(artifact.writer)
@@ -315,7 +160,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     assert outcome.artifact.model is not None
     lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}
     given |= {name: thing for name, thing in libraries.load(lacking).items() if keras_3.is_layer(thing)}
-    result.changes, result.findings = outcome.changes, (*result.findings, *outcome.findings)
+    result.changes = outcome.changes
+    recovery.add(*outcome.findings)
     recovery._random = any(f.code == "random_outputs" for f in outcome.findings)
     result.assumptions = _assumed(outcome.findings)
 
@@ -327,19 +173,18 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     try:
         built, lost = incomplete.build(outcome.artifact.model, objects)
     except (BuildError, ConfigError) as error:
-        if not _load_native(recovery, outcome, path, objects, error):
+        if not _load_native(recovery, artifact, outcome, path, objects, error):
             raise
         return
-    result.findings = (*result.findings, *lost)
-    result.findings = (*result.findings, *built.findings)
+    recovery.add(*lost, *built.findings)
     result.assumptions = (*result.assumptions, *_assumed(built.findings))
-    result.tensors = _account(artifact, [t for _, t in built.assigned], result.tensors)
+    result.tensors = Tensors.of(artifact.tensors, [t for _, t in built.assigned])
     result.rung = "config"
-    recovery._model, result.portable = built.model, keras_3.is_stock(built.model)
+    recovery._model, result.portable = built.model, keras_3.is_portable(built.model)
 
     if lost:
         result.assumptions = (*result.assumptions, *incomplete.assumed_shapes(built.model))
-        _stop_at(recovery, "a model with placeholders cannot run")
+        recovery.stop("a model with placeholders cannot run")
         _compile(recovery, artifact, built.assigned)
         return
     say("verifying")
@@ -347,16 +192,17 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     try:
         made, outputs = _runnable_probes(built.model, inputs)
     except Unwritten as error:
-        result.findings = (*result.findings, Finding("not_implemented", "error", "model", error.message, error.hint))
-        _stop_at(recovery, error.message)
+        recovery.add(Finding("not_implemented", "error", "model", error.message, error.hint))
+        recovery.stop(error.message)
         return
     verdict = _verify(recovery, artifact, made, outputs, options, pool)
-    result.verification, result.findings = verdict.verification, (*result.findings, *verdict.findings)
+    result.verification = verdict.verification
+    recovery.add(*verdict.findings)
     if options.examples is not None:
         doubt = None  # they are the original's, whatever wrote the file
     result.status = _status(verdict, doubt, result.assumptions)
     if options.custom_objects and verdict.agrees is None:
-        result.findings = (*result.findings, _NOT_IN_ORACLES)
+        recovery.add(_NOT_IN_ORACLES)
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
@@ -364,12 +210,6 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
 
 def _assumed(findings: Sequence[Finding]) -> tuple[Mapping[str, Any], ...]:
     return tuple({"path": f.path, "message": f.message} for f in findings if f.code in ASSUMPTIONS)
-
-
-def _stop_at(recovery: Recovery, reason: str) -> None:
-    """What was recovered is all there is: no oracle can say anything of a model that cannot run."""
-    recovery.result.status = "partial"
-    recovery.result.verification = unverified(reason).verification
 
 
 def _without_doubtful_counts(artifact: Artifact, options: Options) -> tuple[Finding, ...]:
@@ -393,23 +233,12 @@ def _with_source(
     say("searching the source")
     assert options.source is not None
     chosen = from_source.choose(artifact, options.source, given, options.examples)
-    recovery.result.findings = (*recovery.result.findings, *chosen.findings)
+    recovery.add(*chosen.findings)
     if chosen.path is None:
         return options, dict(given), doubt
     recovery._source = chosen
     custom = replace(options, custom=(*options.custom, chosen.path))
     return custom, {**given, **chosen.objects}, doubt or chosen.doubt
-
-
-def _sources(tensors: Sequence[Any]) -> list[str]:
-    return list(dict.fromkeys(s for t in tensors for s in t.sources))
-
-
-def _account(artifact: Artifact, used: Sequence[Any], before: Tensors) -> Tensors:
-    """Every array of the file is used or named."""
-    names = set(_sources(used))
-    unused = tuple(s for s in _sources(artifact.tensors) if s not in names)
-    return Tensors(before.in_file, before.in_file - len(unused), unused)
 
 
 def _inputs(model: Any, outcome: Outcome) -> list[probes.Input]:
@@ -507,7 +336,12 @@ def _take_native(
 
 
 def _load_native(
-    recovery: Recovery, outcome: Outcome, path: str, objects: Mapping[str, Any], error: ReconstructError
+    recovery: Recovery,
+    artifact: Artifact,
+    outcome: Outcome,
+    path: str,
+    objects: Mapping[str, Any],
+    error: ReconstructError,
 ) -> bool:
     """The first rung alone, for a file by Keras 3 that only Keras itself can read; nothing independent confirms it."""
     if outcome.changes or outcome.artifact.writer.major < 3 or outcome.artifact.container == "config-json":
@@ -520,8 +354,8 @@ def _load_native(
         return False
     result = recovery.result
     result.rung, result.status = "native", "unverified"
-    result.portable = keras_3.is_stock(recovery._model)
-    result.tensors = Tensors(result.tensors.in_file, result.tensors.in_file, ())
+    result.portable = keras_3.is_portable(recovery._model)
+    result.tensors = Tensors.of(artifact.tensors, artifact.tensors)
     result.verification = Verification(
         tried=({"oracle": "any", "outcome": f"only Keras itself could read the file: {error.message}"},)
     )
@@ -539,4 +373,4 @@ def _compile(recovery: Recovery, artifact: Artifact, assigned: list[tuple[Any, A
     translated, changes, findings = training.translate(artifact.training, artifact.writer, artifact.model, objects)
     compiled = compilation.compile_model(recovery._model, translated, assigned, objects)
     recovery.result.changes = (*recovery.result.changes, *changes)
-    recovery.result.findings = (*recovery.result.findings, *findings, *compiled)
+    recovery.add(*findings, *compiled)

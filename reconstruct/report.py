@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from reconstruct.artifact import Finding, Writer
+from reconstruct.artifact import Finding, Tensor, Writer
 from reconstruct.rules.engine import Change
 
 VERSION = 1
@@ -37,6 +37,13 @@ class Tensors:
     in_file: int = 0
     used: int = 0
     unused: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor], used: Sequence[Tensor] = ()) -> Tensors:
+        """Every array of the file is used or named."""
+        every, names = (list(dict.fromkeys(s for t in each for s in t.sources)) for each in (tensors, used))
+        unused = tuple(source for source in every if source not in set(names))
+        return cls(len(tensors), len(tensors) - len(unused), unused)
 
 
 @dataclass

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
 import numpy as np
 
+from reconstruct import templates
 from reconstruct.artifact import Layer, Ref, refs_in
 from reconstruct.errors import BuildError
 from reconstruct.stock import LAYERS
@@ -49,15 +49,8 @@ def text(model: Layer, assumptions: Sequence[Mapping[str, Any]], source: str, wr
         inputs, outputs = "inputs", lines[-1]["variable"]
     else:
         inputs, outputs = (_listed([variables[r.layer] for r in refs_in(v)]) for v in (graph.inputs, graph.outputs))
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reconstruct.inference", ""),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-    )
-    return environment.get_template("code.py.jinja").render(
+    return templates.render(
+        "inference/code.py.jinja",
         source=_one_line(source).replace("\\", "/").replace('"', "'"),
         written=repr(written),
         lines=lines,

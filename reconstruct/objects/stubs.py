@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
-
+from reconstruct import templates
 from reconstruct.objects import libraries
 
 # Fields of every layer, and names that `keras.layers.Layer` has for itself (Keras 3.15.1, layers/layer.py)
@@ -83,15 +82,9 @@ def text(source: str, uses: Sequence[Use]) -> str:
         groups.setdefault((kind, use.layer if kind == "lambda" else name), []).append(use)
     classes = [_class(name, group) for (kind, name), group in groups.items() if kind == "layer"]
     functions = [_function(kind, name, group) for (kind, name), group in groups.items() if kind != "layer"]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reconstruct.objects", ""),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
     names = [item.name for item in classes] + [item.name for item in functions]
-    made = environment.get_template("stub.py.jinja").render(
+    made = templates.render(
+        "objects/stub.py.jinja",
         source=_comment(source).replace("\\", "/").replace('"', "'"),
         names=names,
         classes=classes,

@@ -557,7 +557,7 @@ def save(model: Any, path: str) -> None:
     model.save(path)
 
 
-def is_stock(model: Any) -> bool:
+def is_portable(model: Any) -> bool:
     """Whether a model is made of Keras's own classes and functions, so that its file loads without any other code."""
     things = [thing for layer in model._flatten_layers() for thing in (type(layer), *_activations(layer))]
     return all(str(getattr(thing, "__module__", "")).startswith("keras.") for thing in things)

@@ -11,7 +11,8 @@ import sys
 from typing import Any
 
 from reconstruct.errors import ReconstructError
-from reconstruct.recover import Recovery, recover
+from reconstruct.recover import recover
+from reconstruct.recovery import Recovery
 from reconstruct.runtimes.worker import WorkerPool
 
 

@@ -1,0 +1,183 @@
+"""A recovered model: what the user said, what came of it, and how it is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reconstruct.artifact import Finding, Layer
+from reconstruct.errors import BuildError, ReconstructError
+from reconstruct.objects.source import places
+from reconstruct.report import Result
+from reconstruct.verification.comparison import TOLERANCE, compare
+from reconstruct.verification.verdict import Arrays, unverified
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user says about a file.
+
+    `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
+    `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
+    classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
+    inside the file run in oracles. `source` is a folder of the user's own code, in which missing classes are looked up.
+    `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for files of weights alone, whose
+    architecture is inferred.
+    """
+
+    input_shape: Sequence[Sequence[int | None] | None] | None = None
+    examples: str | None = None
+    custom: Sequence[str] = ()
+    custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    backend: str | None = None
+    trust_code: bool = False
+    source: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
+    budget: float | None = None
+
+
+@dataclass
+class Recovery:
+    """A recovered model, how it was recovered, and what proves it."""
+
+    result: Result
+    _model: Any = None
+    _error: ReconstructError | None = None
+    _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
+    _custom_objects: Mapping[str, Any] = field(default_factory=dict)
+    _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
+    _inferred: Layer | None = None
+    _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
+
+    @property
+    def model(self) -> Any:
+        """The Keras 3 model. Raises what stopped the recovery where there is none."""
+        if self._error is not None:
+            raise self._error
+        return self._model
+
+    @property
+    def status(self) -> str:
+        """verified, unverified, partial, differs or failed."""
+        return self.result.status
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The result as the report has it."""
+        return self.result.to_json()
+
+    def submodel(self, *, inputs: str | Sequence[str] | None = None, outputs: str | Sequence[str] | None = None) -> Any:
+        """The part of the model between layers, given by name: a Keras model from what the layers `inputs` give (by
+        default the inputs of the model) to what the layers `outputs` give (by default its outputs).
+
+        With the name of a placeholder as `inputs` it is the part behind it, with that of a layer before it as
+        `outputs` the part before it. Raises `BuildError` where the part holds a placeholder.
+
+        >>> recovery.submodel(outputs="conv2d_3").predict(images)       # doctest: +SKIP
+        """
+        from reconstruct.runtimes import keras_3
+
+        names = [[n] if isinstance(n, str) else n for n in (inputs, outputs)]
+        return keras_3.submodel(self.model, *names)
+
+    def stub(self) -> str:
+        """A Python module, as text, with a skeleton of every class and function that the model lacks.
+
+        The module works as `custom=`: the file opens with it, and runs once the skeletons are filled in.
+        """
+        from reconstruct.objects import stubs
+        from reconstruct.runtimes import keras_3
+
+        return stubs.text(Path(self.result.source).name, keras_3.placeholders(self.model))
+
+    def code(self, written: str = "OUT.keras") -> str:
+        """The inferred model as Keras code, as text, with its assumptions in comments; `written` is where its weights
+        are. Raises `BuildError` where the architecture was not inferred, or is not of stock layers alone."""
+        from reconstruct.inference import code
+
+        if self._inferred is None:
+            raise BuildError("the file says its architecture, so that none was inferred", path=self.result.source)
+        return code.text(self._inferred, self.result.assumptions, Path(self.result.source).name, written)
+
+    def add(self, *findings: Finding) -> None:
+        """Put findings into the report, after those that are there."""
+        self.result.findings = (*self.result.findings, *findings)
+
+    def stop(self, reason: str) -> None:
+        """Leave it partial: nothing can say more of a model that cannot run, or that has no oracle."""
+        self.result.status = "partial"
+        self.result.verification = unverified(reason).verification
+
+    def fail(self, error: Exception) -> None:
+        """Make this a failed recovery: from now on there is no model, and the report says why."""
+        message, hint = str(error), getattr(error, "hint", "")
+        where = getattr(error, "path", "") or getattr(error, "filename", None) or ""
+        self.result.status = "failed"
+        self.result.error = {"type": type(error).__name__, "message": message, "path": str(where), "hint": hint}
+        self._error = error if isinstance(error, ReconstructError) else ReconstructError(message, path=str(where))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to `path`, whole or not at all, after the written file was loaded and compared once more.
+
+        Raises `BuildError` where the file gives other outputs than the model.
+        """
+        target = Path(path)
+        model = self.model
+        from reconstruct.runtimes import keras_3
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            written = folder / "model.keras"
+            try:
+                keras_3.save(model, str(written))
+                again = keras_3.load(str(written), self._custom_objects)
+            except (ValueError, TypeError, AttributeError, RuntimeError, LookupError) as error:  # what Keras raises
+                message = f"Keras cannot save and reload the model: {type(error).__name__}: {places.reason(error)}"
+                hint = "a class of your own may lack get_config, or make variables in call"
+                raise BuildError(message, path=str(target), hint=hint) from error
+            for inputs, outputs in self._expected:
+                found = compare(*_finite_where_alike(keras_3.run(again, inputs), outputs))
+                if found.problem if self._random else not found.within(TOLERANCE):
+                    raise BuildError(
+                        f"the written file differs from the model: {found.problem or f'by {found.relative:.1e}'}",
+                        path=str(target),
+                        hint="this is a defect of reconstruct or Keras; please report it",
+                    )
+            written.replace(target)
+            self._save_source(target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.result.output = str(target)
+
+    def _save_source(self, target: Path) -> None:
+        """Put the definitions that came from the user's source tree beside the model, which needs them to load."""
+        if self._source is None or self.result.portable:
+            return
+        text = Path(self._source.path).read_text("utf-8")
+        beside = target.with_name(f"{target.stem}_layers.py")
+        while beside.exists() and beside.read_text("utf-8", "replace") != text:
+            beside = beside.with_name(f"{beside.stem}_.py")
+        beside.write_text(text, "utf-8")
+        message = f"the definitions that the model needs to load are in {beside}"
+        hint = f"keras.models.load_model(…, custom_objects=reconstruct.custom_objects([{beside.name!r}]))"
+        self.add(Finding("source_written", "info", str(beside), message, hint))
+
+
+def _finite_where_alike(ours: Arrays, theirs: Arrays) -> tuple[Arrays, Arrays]:
+    """Both lists with zeros where both are not finite in the same way, as a logarithm of zero may be."""
+    if [(a.shape, a.dtype) for a in ours] != [(b.shape, b.dtype) for b in theirs]:
+        return ours, theirs
+    made = []
+    for a, b in zip(ours, theirs, strict=True):
+        odd = ~np.isfinite(b) & ((a == b) | (np.isnan(a) & np.isnan(b))) if a.dtype.kind == "f" else np.False_
+        made.append((np.where(odd, np.zeros_like(a), a), np.where(odd, np.zeros_like(b), b)))
+    return [a for a, _ in made], [b for _, b in made]
