@@ -30,7 +30,7 @@ oracle_app = typer.Typer(help="The Keras versions that say what an old file comp
 app.add_typer(oracle_app, name="oracles")
 
 DEBUG = "RECONSTRUCT_DEBUG"
-HINT_FIELDS = ("input_shape", "examples", "custom", "source", "set", "task", "budget")
+HINT_FIELDS = ("input_shape", "examples", "custom", "source", "backend", "set", "task", "budget")
 
 
 class Backend(StrEnum):
@@ -306,6 +306,9 @@ def migrate(
     *sources, target = paths
     if target.exists() and not target.is_dir():
         raise typer.BadParameter(f"the destination {target} is not a directory")
+    if not target.exists() and target.suffix in (".keras", ".h5", ".hdf5"):
+        one = "; for one file: reconstruct recover FILE -o OUT.keras"
+        raise typer.BadParameter(f"{target} looks like a file, and DST is a directory{one}")
     _check_writable(target / "any", "DST")
     if report is not None:
         _check_writable(report, "--report")
@@ -329,6 +332,7 @@ def migrate(
                 custom=custom or (),
                 source=None if source is None else str(source),
                 on_total=bar.total,
+                on_unchanged=lambda count: display.say(f"{count} done by an earlier run, and unchanged", error=True),
                 on_result=bar.advance,
             )
         display.show_results(results)

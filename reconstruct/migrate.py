@@ -44,12 +44,14 @@ def migrate(
     custom: Sequence[str] = (),
     source: str | None = None,
     on_total: Callable[[int], None] | None = None,
+    on_unchanged: Callable[[int], None] | None = None,
     on_result: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Recover all models among `sources` (files, or directories that are searched) into the directory `destination`.
 
     Returns one result a file, as the report has it, in the order of the sources. A file that fails does not stop the
-    others. A file that an earlier run with the same hints finished, and that has not changed, is not done again.
+    others. A file that an earlier run with the same hints finished, and that has not changed, is not done again;
+    `on_unchanged` gets the number of these.
     `hints` has, by path relative to its source directory, `input_shape`, `examples`, `custom`, `source` and `backend`.
     `source` is a folder with the user's own code, for every file whose hint names no other.
     """
@@ -76,6 +78,8 @@ def migrate(
             results[task.source] = before
             if on_result:
                 on_result(before)
+    if on_unchanged and len(tasks) > len(waiting):
+        on_unchanged(len(tasks) - len(waiting))
     for task, result in _run(waiting, jobs or default_jobs()):
         done(task, result)
     return [results[task.source] for task in tasks]

@@ -248,6 +248,15 @@ def test_real_files_through_the_command_line(source: Path, tmp_path: Path) -> No
     (source / "broken.h5").unlink()
     again = CliRunner().invoke(cli.app, [str(a) for a in arguments])
     assert again.exit_code == 0, again.output
+    assert "3 done by an earlier run, and unchanged" in again.output
+
+
+def test_a_destination_that_looks_like_a_file_is_a_mistake(source: Path, tmp_path: Path) -> None:
+    fill(source, "a.h5")
+    result = CliRunner().invoke(cli.app, ["migrate", str(source / "a.h5"), str(tmp_path / "new.keras")])
+    assert result.exit_code == 2
+    assert "reconstruct recover FILE -o OUT.keras" in " ".join(result.output.split())
+    assert not (tmp_path / "new.keras").exists()
 
 
 def test_the_users_code_goes_with_every_file_and_is_read_again_when_it_changes(source: Path, tmp_path: Path) -> None:
