@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconstruct.differences import diff
 from reconstruct.errors import ReconstructError
 from reconstruct.migrate import migrate
 from reconstruct.objects.custom import load as custom_objects
@@ -14,6 +15,7 @@ __all__ = [
     "ReconstructError",
     "Recovery",
     "custom_objects",
+    "diff",
     "inspect",
     "migrate",
     "recover",

@@ -76,6 +76,7 @@ Settings = Annotated[
 Budget = Annotated[
     float | None, typer.Option("--budget", metavar="SECONDS", help="how long examples may be searched (120)")
 ]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
 
@@ -166,7 +167,13 @@ def main(
 
 
 @app.command()
-def inspect(file: File, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+def inspect(
+    file: File,
+    as_json: Json = False,
+    tensors: Annotated[
+        bool, typer.Option("--tensors", help="a line for each tensor with a hash of its values")
+    ] = False,
+) -> None:
     """Show what a file holds, who wrote it, and what recovering it would change. Imports no framework."""
     from reconstruct import display, inspection
 
@@ -179,6 +186,34 @@ def inspect(file: File, as_json: Annotated[bool, typer.Option("--json", help="pr
             display.say(json.dumps({"source": str(file), "error": display.error_fields(error)}, indent=1))
             raise typer.Exit(1) from None
         display.say(json.dumps(facts, indent=1) if as_json else display.inspection_text(facts))
+        if tensors:
+            from reconstruct.differences import text, view_of
+
+            for line in text.tensor_lines(view_of(file)):
+                display.say(display.clean(line))
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", show_default=False, help="the model before")],
+    b: Annotated[Path, typer.Argument(metavar="B", show_default=False, help="the model after")],
+    as_json: Json = False,
+) -> None:
+    """Show what changed between two saved models: layers, settings, wiring, tensors, training. Imports no framework.
+
+    Exits with 0 where they mean the same, and with 1 where they do not.
+    """
+    from reconstruct import differences, display
+    from reconstruct.differences import text
+
+    with _errors_shown():
+        found = differences.diff(a, b)
+        if as_json:
+            display.say(json.dumps(found.to_json(), indent=1, default=str))
+        else:
+            for line, style in text.lines(found):
+                display.say(display.clean(line), style)
+        raise typer.Exit(1 if found.entries else 0)
 
 
 @app.command()

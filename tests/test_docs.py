@@ -1,4 +1,4 @@
-"""Pages that scripts write are what the scripts would write now."""
+"""Pages and data that scripts write are what the scripts would write now."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_table_of_known_layers_is_up_to_date() -> None:
-    command = [sys.executable, str(ROOT / "scripts" / "known_layers_table"), "--check"]
+@pytest.mark.parametrize("script", ["known_layers_table", "keras_defaults"])
+def test_what_scripts_write_is_up_to_date(script: str) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

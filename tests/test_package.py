@@ -58,6 +58,13 @@ def test_inspect_imports_no_framework(manifest: list, container: str, options: t
     assert frameworks_in(modules) == []
 
 
+def test_diff_imports_no_framework(manifest: list) -> None:
+    path = str(next(entry.path for entry in manifest if entry.container == "h5-model"))
+    code, modules = json.loads(run_python(LOADED_AFTER_INSPECT, "diff", path, path))
+    assert code == 0
+    assert frameworks_in(modules) == []
+
+
 def test_all_is_sorted_and_every_name_exists() -> None:
     assert list(reconstruct.__all__) == sorted(set(reconstruct.__all__))
     assert [name for name in reconstruct.__all__ if not hasattr(reconstruct, name)] == []
