@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconstruct.differences import diff
 from reconstruct.errors import ReconstructError
+from reconstruct.goldens import check, record, verify
 from reconstruct.migrate import migrate
 from reconstruct.objects.custom import load as custom_objects
 from reconstruct.objects.custom import register
@@ -14,13 +15,16 @@ from reconstruct.recovery import Recovery
 __all__ = [
     "ReconstructError",
     "Recovery",
+    "check",
     "custom_objects",
     "diff",
     "inspect",
     "migrate",
+    "record",
     "recover",
     "register",
     "register_keras_objects",
+    "verify",
 ]
 
 

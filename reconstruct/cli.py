@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from reconstruct import writing
 from reconstruct.errors import ReconstructError, of_framework
 
 app = typer.Typer(
@@ -75,6 +76,14 @@ Settings = Annotated[
 ]
 Budget = Annotated[
     float | None, typer.Option("--budget", metavar="SECONDS", help="how long examples may be searched (120)")
+]
+Examples = Annotated[
+    Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
+]
+TrustCode = Annotated[bool, typer.Option("--trust-code", help="let oracles run code that is in the file")]
+Tolerance = Annotated[
+    list[str] | None,
+    typer.Option("--tolerance", metavar="float32=1e-4", help="relative difference allowed, by dtype; repeatable"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
@@ -223,13 +232,11 @@ def recover(
     custom: Custom = None,
     source: Source = None,
     input_shape: InputShape = None,
-    examples: Annotated[
-        Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
-    ] = None,
+    examples: Examples = None,
     backend: Annotated[
         Backend | None, typer.Option("--backend", help="what trained the model, where the file does not say")
     ] = None,
-    trust_code: Annotated[bool, typer.Option("--trust-code", help="let oracles run code that is in the file")] = False,
+    trust_code: TrustCode = False,
     settings: Settings = None,
     task: Annotated[
         Task | None, typer.Option("--task", help="what weights without architecture were trained for")
@@ -282,11 +289,139 @@ def recover(
                 recovery.fail(_defect(error))
             result = write(recovery, str(output), write_differing)
             if code is not None and result["status"] != "failed":
-                code.write_text(recovery.code(str(output)), encoding="utf-8")
+                writing.write_text(code, recovery.code(str(output)))
         display.show_result(result)
         if report is not None:
-            display.write_json(report, document([result]))
+            writing.write_json(report, document([result]))
         raise typer.Exit(recovery.result.exit_code)
+
+
+@app.command()
+def record(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL…", show_default=False, help="saved models")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="GOLDENS", help="a directory, or OUT.golden.json")],
+    examples: Examples = None,
+    layers: Annotated[bool, typer.Option(help="record a part of the outputs of each layer, too")] = True,
+    full: Annotated[bool, typer.Option("--full", help="keep all numbers of large outputs")] = False,
+    tolerance: Tolerance = None,
+    custom: Custom = None,
+    source: Source = None,
+    input_shape: InputShape = None,
+    trust_code: TrustCode = False,
+) -> None:
+    """Record what models compute, in the Keras that wrote them where it runs, for `check` to compare with."""
+    from reconstruct import display
+
+    _check_custom(custom)
+    _check_source(source)
+    shapes = [_shape(text) for text in input_shape] if input_shape else None
+    chosen = _tolerances(tolerance or ())
+    with _errors_shown(), _quiet_frameworks():
+        from reconstruct import goldens
+        from reconstruct.goldens.golden import read
+
+        with display.status("recording") as say:
+            written = goldens.record(
+                models,
+                output,
+                examples=examples,
+                layers=layers,
+                full=full,
+                tolerances=chosen,
+                on_progress=say,
+                custom=custom or (),
+                source=source,
+                input_shape=shapes,
+                trust_code=trust_code,
+            )
+        for model, path in zip(models, written, strict=True):
+            recorded = read(path)
+            display.say(display.clean(f"{path}: {model}, {len(recorded.probes)} probes, outputs by {recorded.oracle}"))
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="GOLDEN…", show_default=False, help="goldens, or directories")],
+    model: Annotated[Path | None, typer.Option("--model", help="check this file in place of the recorded one")] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="load with keras.models.load_model, as other programs do")
+    ] = False,
+    tolerance: Tolerance = None,
+    custom: Custom = None,
+    source: Source = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="R.xml", help="write JUnit XML")] = None,
+    report: Report = None,
+) -> None:
+    """Check that models still compute what was recorded. Exits with 1 where one does not."""
+    from reconstruct import display
+
+    _check_custom(custom)
+    _check_source(source)
+    chosen = _tolerances(tolerance or ())
+    for path, option in ((junit, "--junit"), (report, "--report")):
+        if path is not None:
+            _check_writable(path, option)
+    with _errors_shown(), _quiet_frameworks():
+        from reconstruct import goldens
+        from reconstruct.goldens import junit as junit_xml
+        from reconstruct.report import document
+
+        with display.progress("checking") as bar:
+            results = goldens.check(
+                paths,
+                model=model,
+                plain=plain,
+                tolerances=chosen,
+                custom=custom or (),
+                source=source,
+                on_total=bar.total,
+                on_result=lambda result: bar.advance({"status": result.status, "source": result.model}),
+            )
+        for result in results:
+            for i, line in enumerate(result.message().splitlines()):
+                display.say(display.clean(line), (None if result.status == "same" else "error") if i == 0 else None)
+        if not results:
+            display.say("no goldens were found: reconstruct record MODEL -o GOLDENS/")
+        if report is not None:
+            writing.write_json(report, document([result.to_json() for result in results]))
+        if junit is not None:
+            writing.write_text(junit, junit_xml.text(results))
+        raise typer.Exit(0 if results and all(result.status == "same" for result in results) else 1)
+
+
+@app.command()
+def verify(
+    a: Annotated[Path, typer.Argument(metavar="A", show_default=False, help="a model, a golden, or examples (.npz)")],
+    b: Annotated[Path, typer.Argument(metavar="B", show_default=False, help="what it is compared with")],
+    tolerance: Annotated[float, typer.Option("--tolerance", metavar="1e-4", help="relative difference allowed")] = 1e-4,
+    custom: Custom = None,
+    source: Source = None,
+    trust_code: TrustCode = False,
+    as_json: Json = False,
+) -> None:
+    """Compare what two models compute, each in its own Keras; exits with 1 and the first layer where they differ."""
+    from reconstruct import display
+
+    _check_custom(custom)
+    _check_source(source)
+    with _errors_shown(), _quiet_frameworks():
+        from reconstruct import goldens
+
+        with display.status("verifying") as say:
+            found = goldens.verify(
+                *(a, b),
+                tolerance=tolerance,
+                on_progress=say,
+                custom=custom or (),
+                source=source,
+                trust_code=trust_code,
+            )
+        if as_json:
+            display.say(json.dumps(found.to_json(), indent=1))
+        else:
+            for i, line in enumerate(display.agreement_lines(found)):
+                display.say(display.clean(line), (None if found.same else "error") if i == 0 else None)
+        raise typer.Exit(0 if found.same else 1)
 
 
 @app.command()
@@ -313,7 +448,7 @@ def stub(
         if not lacking:
             display.say(f"nothing is missing for {file}: reconstruct recover {file} -o OUT.keras")
             raise typer.Exit(0)
-        output.write_text(text, encoding="utf-8")
+        writing.write_text(output, text)
         display.say(f"{output}: skeletons for {len(lacking)} layers; fill in what is marked TODO, then")
         display.say(f"reconstruct recover {file} --custom {output} -o OUT.keras")
 
@@ -372,7 +507,7 @@ def migrate(
             )
         display.show_results(results)
         if report is not None:
-            display.write_json(report, document(results))
+            writing.write_json(report, document(results))
         raise typer.Exit(worst_exit_code([r["status"] for r in results]))
 
 
@@ -452,6 +587,18 @@ def _shape(text: str) -> list[int | None]:
         return [None if part.strip().lower() in ("?", "none", "null", "") else int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a shape; write 28,28,1", param_hint="--input-shape") from None
+
+
+def _tolerances(texts: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        dtype, _, number = text.rpartition("=")
+        try:
+            found[dtype.strip() or "float32"] = float(number)
+        except ValueError:
+            message = f"{text!r} is no tolerance; write float32=1e-4"
+            raise typer.BadParameter(message, param_hint="--tolerance") from None
+    return found
 
 
 def _settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from reconstruct.errors import ReadError
-
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from reconstruct.goldens.verifying import Agreement
     from reconstruct.runtimes.oracles import Runtime
 
 _STYLES = {
@@ -30,6 +27,9 @@ _STYLES = {
     "differs": "bold red",
     "failed": "bold red",
     "error": "bold red",
+    "same": "bold green",
+    "missing": "bold red",
+    "cannot_load": "bold red",
     "warning": "yellow",
 }
 # Codes of findings that keep a result from being verified though an oracle agrees
@@ -326,37 +326,26 @@ def show_results(results: Sequence[Mapping[str, Any]]) -> None:
     say(f"{'in all':<10} {len(results):>5}")
 
 
+def agreement_lines(found: Agreement) -> Iterator[str]:
+    """What came of comparing two models."""
+    yield f"{'the same' if found.same else 'different'}: {found.a} (by {found.by[0]}), {found.b} (by {found.by[1]})"
+    if found.problem:
+        yield f"  {found.problem}"
+    for k, output in enumerate(found.outputs):
+        agrees = "agrees" if output.within(found.tolerance) else "differs"
+        amount = output.problem or f"largest error {output.absolute:.2g} (relative {output.relative:.2g})"
+        yield f"  output {k} {agrees} on {found.probes} probes: {amount}, tolerance {found.tolerance:g}"
+        if agrees == "differs":
+            yield from (f"    at {place}: {after:.7g} and {before:.7g}" for place, before, after in output.worst)
+    if found.first_layer:
+        yield f"  the first layer that differs: {found.first_layer}"
+
+
 def show_oracles(oracles: Sequence[tuple[Runtime, str | None]]) -> None:
     """A line for each oracle: its name, its version, and why it cannot run."""
     for runtime, reason in oracles:
         name = runtime.name if runtime.earlier else f"{runtime.name} {runtime.version}".strip()
         say(f"{name:<20} {clean(reason) if reason else 'ready'}", "warning" if reason else None)
-
-
-def write_json(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
-    """Write `document` to `path`, whole or not at all. Raises `ReadError` where that is not possible."""
-    target = Path(path)
-    text = json.dumps(document, indent=1, default=str) + "\n"
-    temporary = ""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}-", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(text)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(target)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise ReadError(f"{target} cannot be written: {error.strerror or error}", path=str(target)) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 # Inspection

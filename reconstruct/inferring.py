@@ -36,7 +36,7 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     assert model is not None
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
-    recovery._inferred = model
+    recovery.form = model
     say("building")
     keras_3.clear()
     built, lost = incomplete.build(model, {})

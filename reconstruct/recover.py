@@ -17,14 +17,12 @@ from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_fra
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
 from reconstruct.objects.missing import missing
-from reconstruct.objects.source import places
 from reconstruct.readers import read
 from reconstruct.recovery import Options, Recovery
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
 from reconstruct.rules.inputs import with_input_shapes
 from reconstruct.rules.layout import theano_doubt
-from reconstruct.verification import probes
 from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, compare
 from reconstruct.verification.oracle import for_artifact as oracles_for
 from reconstruct.verification.oracle import why_not_asked
@@ -50,10 +48,6 @@ _NOT_IN_ORACLES = Finding(
 )
 
 
-class Unwritten(BuildError):
-    """The model needs code that its user has not written yet, as in a stub."""
-
-
 def recover(
     path: str | os.PathLike[str],
     *,
@@ -63,6 +57,7 @@ def recover(
     examples: str | os.PathLike[str] | None = None,
     backend: str | None = None,
     trust_code: bool = False,
+    verify: bool = True,
     source: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     task: str | None = None,
@@ -73,7 +68,8 @@ def recover(
     """Recover the model in a file of any Keras, and compare it with what the original computes.
 
     `input_shape` is a shape without the batch axis, or a list of them; it is needed only where the file does not
-    say. Never raises for what is wrong with the file: the status is then `failed`, and `Recovery.model` raises it.
+    say. `verify=False` asks no oracle: the result is `unverified` at best. Never raises for what is wrong with the
+    file: the status is then `failed`, and `Recovery.model` raises it.
 
     >>> recovery = recover("fixtures/files/keras-2.2.4/lstm.h5")   # doctest: +SKIP
     >>> recovery.status, recovery.result.verification.oracle       # doctest: +SKIP
@@ -92,6 +88,7 @@ def recover(
         custom_objects or {},
         backend,
         trust_code,
+        verify,
         None if source is None else str(source),
         settings or {},
         task,
@@ -147,7 +144,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         artifact, doubt = artifact.replace(dialect=artifact.writer), None
     if doubt is not None:
         recovery.add(doubt)
-    from reconstruct.runtimes import incomplete, keras_3, legacy_code
+    from reconstruct.runtimes import incomplete, keras_3, legacy_code, probing
 
     legacy_code.written_by(artifact.writer)
     known = keras_3.registered()
@@ -162,7 +159,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     given |= {name: thing for name, thing in libraries.load(lacking).items() if keras_3.is_layer(thing)}
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
-    recovery._random = any(f.code == "random_outputs" for f in outcome.findings)
+    recovery.form = outcome.artifact.model
+    recovery.random = any(f.code == "random_outputs" for f in outcome.findings)
     result.assumptions = _assumed(outcome.findings)
 
     say("building")
@@ -188,10 +186,9 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         _compile(recovery, artifact, built.assigned)
         return
     say("verifying")
-    inputs = _inputs(built.model, outcome)
     try:
-        made, outputs = _runnable_probes(built.model, inputs)
-    except Unwritten as error:
+        made, outputs = probing.runnable(built.model, outcome.artifact.model)
+    except probing.Unwritten as error:
         recovery.add(Finding("not_implemented", "error", "model", error.message, error.hint))
         recovery.stop(error.message)
         return
@@ -241,37 +238,6 @@ def _with_source(
     return custom, {**given, **chosen.objects}, doubt or chosen.doubt
 
 
-def _inputs(model: Any, outcome: Outcome) -> list[probes.Input]:
-    from reconstruct.runtimes import keras_3
-
-    assert outcome.artifact.model is not None
-    limits = probes.index_limits(outcome.artifact.model)
-    mask = probes.mask_value(outcome.artifact.model)
-    return [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
-
-
-def _runnable_probes(model: Any, inputs: Sequence[probes.Input]) -> tuple[list[Arrays], list[Arrays]]:
-    """Probes of the first form and size that the model takes, where the file leaves them open, and its outputs."""
-    from reconstruct.runtimes import keras_3
-
-    problem: Exception | None = None
-    for rows, each in probes.forms_to_try(inputs):
-        for size in probes.sizes_to_try(inputs):
-            made = list(probes.make(each, size, rows))
-            try:
-                return made, [keras_3.run(model, probe) for probe in made]
-            except NotImplementedError as error:  # of a class that the user has still to write
-                message = f"the model runs into code that is not written yet: {places.reason(error)}"
-                raise Unwritten(message, hint="write it; what went before is in the file that was written") from error
-            except Exception as error:
-                problem = problem or error
-    assert problem is not None
-    raise BuildError(
-        f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",
-        hint="give the shape of its input: --input-shape 28,28,1 (without the batch axis)",
-    ) from problem
-
-
 def _verify(
     recovery: Recovery,
     artifact: Artifact,
@@ -285,12 +251,14 @@ def _verify(
 
     model = recovery._model
     tolerance = max([TOLERANCE, *(HALF_TOLERANCE.get(d, TOLERANCE) for d in keras_3.compute_dtypes(model))])
+    if not options.verify:
+        return unverified("no oracle was to be asked")
     if options.examples is not None:
         return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
     reason = None if options.trust_code else why_not_asked(artifact, recovery._custom_objects)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
-    if recovery._random:
+    if recovery.random:
         reason = "the model draws random numbers in every call"
     if reason is not None:
         return unverified(reason)

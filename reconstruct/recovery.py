@@ -27,9 +27,9 @@ class Options:
     `input_shape` has one shape an input, without the batch axis, None where unknown. `examples` is an `.npz` with
     `x0…` and `y0…`. `custom` are Python files or modules whose classes the model needs; `custom_objects` are such
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
-    inside the file run in oracles. `source` is a folder of the user's own code, in which missing classes are looked up.
-    `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for files of weights alone, whose
-    architecture is inferred.
+    inside the file run in oracles; without `verify` none is asked. `source` is a folder of the user's own code, in
+    which missing classes are looked up. `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for
+    files of weights alone, whose architecture is inferred.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -38,6 +38,7 @@ class Options:
     custom_objects: Mapping[str, Any] = field(default_factory=dict)
     backend: str | None = None
     trust_code: bool = False
+    verify: bool = True
     source: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     task: str | None = None
@@ -51,11 +52,11 @@ class Recovery:
     result: Result
     _model: Any = None
     _error: ReconstructError | None = None
-    _expected: list[tuple[list[np.ndarray], list[np.ndarray]]] = field(default_factory=list)
+    _expected: list[tuple[Arrays, Arrays]] = field(default_factory=list)
     _custom_objects: Mapping[str, Any] = field(default_factory=dict)
     _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
-    _inferred: Layer | None = None
-    _random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
+    form: Layer | None = None  # the model as plain data, in the form of Keras 3
+    random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
 
     @property
     def model(self) -> Any:
@@ -103,9 +104,9 @@ class Recovery:
         are. Raises `BuildError` where the architecture was not inferred, or is not of stock layers alone."""
         from reconstruct.inference import code
 
-        if self._inferred is None:
+        if self.form is None or self.result.rung != "inferred":
             raise BuildError("the file says its architecture, so that none was inferred", path=self.result.source)
-        return code.text(self._inferred, self.result.assumptions, Path(self.result.source).name, written)
+        return code.text(self.form, self.result.assumptions, Path(self.result.source).name, written)
 
     def add(self, *findings: Finding) -> None:
         """Put findings into the report, after those that are there."""
@@ -123,6 +124,19 @@ class Recovery:
         self.result.status = "failed"
         self.result.error = {"type": type(error).__name__, "message": message, "path": str(where), "hint": hint}
         self._error = error if isinstance(error, ReconstructError) else ReconstructError(message, path=str(where))
+
+    def probes(self) -> list[tuple[Arrays, Arrays]]:
+        """Inputs that the model runs on, seeded, and what it gives for them; each a list of arrays.
+
+        Raises what stopped the recovery, and `BuildError` where the model does not run.
+        """
+        model = self.model
+        if not self._expected:
+            from reconstruct.runtimes import probing
+
+            assert self.form is not None
+            self._expected = list(zip(*probing.runnable(model, self.form), strict=True))
+        return self._expected
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path`, whole or not at all, after the written file was loaded and compared once more.
@@ -146,7 +160,7 @@ class Recovery:
                 raise BuildError(message, path=str(target), hint=hint) from error
             for inputs, outputs in self._expected:
                 found = compare(*_finite_where_alike(keras_3.run(again, inputs), outputs))
-                if found.problem if self._random else not found.within(TOLERANCE):
+                if found.problem if self.random else not found.within(TOLERANCE):
                     raise BuildError(
                         f"the written file differs from the model: {found.problem or f'by {found.relative:.1e}'}",
                         path=str(target),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
 # Before anything imports a framework: the backend, no chatter, and not the settings in the user's ~/.keras/keras.json.

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from reconstruct import Recovery, cli, display, inspection
 from reconstruct import report as reports
 from reconstruct.artifact import Finding, Writer
-from reconstruct.errors import BuildError, ReadError
+from reconstruct.errors import BuildError
 from reconstruct.rules.engine import Change
 from tests.conftest import FIXTURES
 
@@ -313,20 +313,6 @@ def test_an_error_says_what_where_and_what_to_do(capsys: pytest.CaptureFixture[s
 def test_error_fields_are_those_of_the_report() -> None:
     fields = display.error_fields(FileNotFoundError(2, "not there", "a.h5"))
     assert fields == {"type": "FileNotFoundError", "message": "[Errno 2] not there: 'a.h5'", "path": "a.h5", "hint": ""}
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "r.json"
-    target.write_text("older", "utf-8")
-
-    def full(self: Path, other: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(ReadError, match="No space left"):
-        display.write_json(target, {"a": 1})
-    assert target.read_text("utf-8") == "older"
-    assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("1", False)])

@@ -11,7 +11,9 @@ from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Context
 from reconstruct.rules.expansion import call, stock
 
-_BASE = frozenset({"name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_shape", "autocast"})
+_BASE = frozenset(
+    "name trainable dtype batch_input_shape batch_shape input_shape autocast activity_regularizer".split()
+)
 _ATTENTION = {"query": "query", "key": "key", "value": "value", "output": "output", "attention_output": "output"}
 
 Parts = dict[str, list[Tensor]]

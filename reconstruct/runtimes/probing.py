@@ -1,0 +1,42 @@
+"""Probes that a built model runs on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconstruct.artifact import Layer
+from reconstruct.errors import BuildError
+from reconstruct.objects.source import places
+from reconstruct.runtimes import keras_3
+from reconstruct.verification import probes
+from reconstruct.verification.verdict import Arrays
+
+
+class Unwritten(BuildError):
+    """The model needs code that its user has not written yet, as in a stub."""
+
+
+def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
+    """Probes of the first form and size that a built model takes, where its file leaves them open, and its outputs.
+
+    `form` is the model as a `Layer` tree. Raises `Unwritten` where the user has still to write code, and `BuildError`
+    where the model takes no probe.
+    """
+    limits, mask = probes.index_limits(form), probes.mask_value(form)
+    inputs = [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
+    problem: Exception | None = None
+    for rows, each in probes.forms_to_try(inputs):
+        for size in probes.sizes_to_try(inputs):
+            made = list(probes.make(each, size, rows))
+            try:
+                return made, [keras_3.run(model, probe) for probe in made]
+            except NotImplementedError as error:  # of a class that the user has still to write
+                message = f"the model runs into code that is not written yet: {places.reason(error)}"
+                raise Unwritten(message, hint="write it; what went before is in the file that was written") from error
+            except Exception as error:
+                problem = problem or error
+    assert problem is not None
+    raise BuildError(
+        f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",
+        hint="give the shape of its input: --input-shape 28,28,1 (without the batch axis)",
+    ) from problem

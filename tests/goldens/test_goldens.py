@@ -1,0 +1,222 @@
+"""Goldens of genuine old files: recorded from their own runtimes, held after migration, and what they catch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import reconstruct
+from reconstruct.cli import app
+from reconstruct.errors import BuildError, ReadError
+from reconstruct.goldens import checking, golden
+from reconstruct.runtimes.worker import WorkerPool
+from tests.conftest import FIXTURES
+
+OLD = FIXTURES / "files/tf_keras-2.21/activations_h5.h5"
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool() as shared:
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def recorded(pool: WorkerPool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The golden of an old file with hard sigmoids, recorded from tf_keras."""
+    (path,) = reconstruct.record([OLD], tmp_path_factory.mktemp("goldens"), pool=pool)
+    return path
+
+
+def model(activation: str = "tanh") -> keras.Model:
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((4,), name="inputs")
+    x = keras.layers.Dense(6, activation=activation, name="one")(inputs)
+    x = keras.layers.Dense(6, activation="tanh", name="two")(x)
+    return keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+
+
+@pytest.fixture(scope="module")
+def mine(pool: WorkerPool, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model of today's Keras, and its golden."""
+    folder = tmp_path_factory.mktemp("mine")
+    model().save(folder / "mine.keras")
+    (path,) = reconstruct.record([folder / "mine.keras"], folder / "goldens", pool=pool)
+    return folder / "mine.keras", path
+
+
+def test_the_genuine_runtime_is_what_is_recorded(recorded: Path) -> None:
+    found = golden.read(recorded)
+    assert found.oracle.startswith("tf_keras")
+    assert len(found.probes) == 3
+    assert found.layers
+    text = recorded.read_text("utf-8")
+    assert json.loads(text)["golden"] == 1
+    assert max(map(len, text.splitlines())) < 20_000
+    assert golden.text(found) == text  # what is read is what was written
+
+
+def test_a_migrated_file_computes_what_was_recorded(recorded: Path, pool: WorkerPool, tmp_path: Path) -> None:
+    recovery = reconstruct.recover(OLD, pool=pool)
+    recovery.save(tmp_path / "new.keras")
+    (found,) = reconstruct.check([recorded], model=tmp_path / "new.keras", pool=pool)
+    assert (found.status, found.changes) == ("same", ())
+    assert [r.status for r in reconstruct.check([recorded.parent], pool=pool)] == ["same"]
+
+
+def test_a_silent_difference_of_plain_keras_is_caught_with_layer_and_cause(recorded: Path, pool: WorkerPool) -> None:
+    (found,) = reconstruct.check([recorded], plain=True, pool=pool)
+    assert found.status == "differs"
+    assert found.first_layer is not None
+    assert "hard_sigmoid" in (found.cause or "")
+    assert found.first_layer in found.message()
+
+
+@pytest.mark.parametrize("change", ["weight", "activation", "swap", "dtype", "nan", "shape"])
+def test_each_change_is_caught_and_named(
+    change: str, mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
+) -> None:
+    changed = model("relu" if change == "activation" else "tanh")
+    one, two = changed.get_layer("one"), changed.get_layer("two")
+    if change in ("weight", "nan"):
+        kernel, bias = two.get_weights()
+        kernel[2, 3] += 1e-2 if change == "weight" else np.nan
+        two.set_weights([kernel, bias])
+    if change == "swap":
+        bias = np.arange(6, dtype="float32")
+        one.set_weights([one.get_weights()[0], bias])
+        two.set_weights([two.get_weights()[0], one.get_weights()[1]])
+    if change == "dtype":
+        changed = keras.models.clone_model(
+            changed, clone_function=lambda n: type(n).from_config({**n.get_config(), "dtype": "mixed_float16"})
+        )
+    if change == "shape":
+        changed = keras.Model(changed.inputs, keras.layers.Reshape((2, 1))(changed.outputs[0]))
+    changed.save(tmp_path / "changed.keras")
+    (found,) = reconstruct.check([mine[1]], model=tmp_path / "changed.keras", pool=pool)
+    assert found.status == "differs"
+    expected = {
+        "weight": "two kernel",
+        "activation": "one activation",
+        "swap": "bias",
+        "dtype": "mixed_float16",
+        "nan": "two kernel",
+        "shape": "reshape",
+    }[change]
+    assert expected in "\n".join([*found.changes, found.cause or ""])
+    if change in ("weight", "activation", "nan"):
+        assert found.first_layer == expected.split()[0]
+
+
+def test_a_tolerance_can_be_given_and_is_kept(mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path) -> None:
+    changed = model()
+    head = changed.get_layer("head")
+    head.set_weights([head.get_weights()[0], head.get_weights()[1] + 1e-2])
+    changed.save(tmp_path / "changed.keras")
+    file = tmp_path / "changed.keras"
+    assert reconstruct.check([mine[1]], model=file, pool=pool)[0].status == "differs"
+    assert reconstruct.check([mine[1]], model=file, tolerances={"float32": 0.1}, pool=pool)[0].status == "same"
+    (own,) = reconstruct.record([mine[0]], tmp_path / "g", tolerances={"float32": 0.1}, pool=pool)
+    assert reconstruct.check([own], model=file, pool=pool)[0].status == "same"
+
+
+def test_missing_and_unreadable_models_are_told_apart(
+    mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
+) -> None:
+    path = tmp_path / "g.golden.json"
+    found = golden.read(mine[1])
+    golden.write(dataclasses.replace(found, model="gone.keras"), path)
+    assert reconstruct.check([path], pool=pool)[0].status == "missing"
+    (tmp_path / "gone.keras").write_bytes(b"not a model")
+    assert reconstruct.check([path], pool=pool)[0].status == "cannot_load"
+    path.write_text('{"golden": 1}', "utf-8")
+    assert reconstruct.check([path], pool=pool)[0].status == "cannot_load"
+    with pytest.raises(ReadError):
+        reconstruct.check([tmp_path / "none"], pool=pool)
+
+
+def test_the_golden_of_another_model_is_not_overwritten(
+    mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    shutil.copy(mine[0], tmp_path / "other" / "mine.keras")
+    with pytest.raises(BuildError, match="is the golden of"):
+        reconstruct.record([tmp_path / "other" / "mine.keras"], mine[1].parent, pool=pool)
+    several = [mine[0], tmp_path / "other" / "mine.keras"]
+    paths = reconstruct.record(several, tmp_path / "both", pool=pool)
+    assert len(set(paths)) == 2
+
+
+def test_examples_are_probes_and_truth(mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path) -> None:
+    xs = np.random.default_rng(0).standard_normal((5, 4)).astype("float32")
+    ys = keras.models.load_model(mine[0]).predict(xs, verbose=0)
+    np.savez(tmp_path / "e.npz", x0=xs, y0=ys + 1)
+    (path,) = reconstruct.record([mine[0]], tmp_path / "g", examples=tmp_path / "e.npz", pool=pool)
+    assert golden.read(path).oracle == "examples"
+    assert reconstruct.check([path], pool=pool)[0].status == "differs"
+    np.savez(tmp_path / "e.npz", x0=xs, y0=ys)
+    (path,) = reconstruct.record([mine[0]], tmp_path / "g", examples=tmp_path / "e.npz", pool=pool)
+    assert reconstruct.check([path], pool=pool)[0].status == "same"
+
+
+def test_a_model_that_draws_numbers_cannot_be_recorded(pool: WorkerPool, tmp_path: Path) -> None:
+    class Sampling(keras.layers.Layer):
+        def call(self, inputs: list) -> object:
+            mean, log_variance = inputs
+            return mean + keras.ops.exp(0.5 * log_variance) * keras.random.normal(keras.ops.shape(mean))
+
+    inputs = keras.Input((3,))
+    parts = [keras.layers.Dense(2, name=name)(inputs) for name in ("z_mean", "z_log_var")]
+    keras.Model(inputs, Sampling(name="z")(parts)).save(tmp_path / "encoder.keras")
+    with pytest.raises(BuildError, match="draws random numbers"):
+        reconstruct.record([tmp_path / "encoder.keras"], tmp_path / "g", pool=pool)
+
+
+def test_two_models_are_compared_in_their_own_runtimes(
+    recorded: Path, mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
+) -> None:
+    reconstruct.recover(OLD, pool=pool, verify=False).save(tmp_path / "new.keras")
+    found = reconstruct.verify(OLD, tmp_path / "new.keras", pool=pool)
+    assert found.same
+    assert found.by[0].startswith("tf_keras")
+    assert found.by[1].startswith("keras 3")
+    assert reconstruct.verify(recorded, tmp_path / "new.keras", pool=pool).same
+    model("relu").save(tmp_path / "relu.keras")
+    other = reconstruct.verify(mine[0], tmp_path / "relu.keras", pool=pool)
+    assert (other.same, other.first_layer) == (False, "one")
+    with pytest.raises(BuildError, match=r"does not run on inputs of shape \(3, 4\)"):
+        reconstruct.verify(mine[0], OLD, pool=pool)
+
+
+def test_the_commands(mine: tuple[Path, Path], tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    made = run(app, ["record", str(mine[0]), "-o", str(tmp_path / "g")])
+    assert made.exit_code == 0, made.output
+    assert "3 probes, outputs by keras 3" in made.stdout
+    model("relu").save(tmp_path / "relu.keras")
+    arguments = ["check", str(tmp_path / "g"), "--junit", str(tmp_path / "r.xml"), "--report", str(tmp_path / "r.json")]
+    assert run(app, arguments).exit_code == 0
+    other = run(app, [*arguments, "--model", str(tmp_path / "relu.keras")])
+    assert other.exit_code == 1
+    assert "the first layer that differs: one" in other.stdout
+    suite = ElementTree.parse(tmp_path / "r.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", "1", "0")
+    (result,) = json.loads((tmp_path / "r.json").read_text("utf-8"))["results"]
+    assert (result["status"], result["first_layer"]) == ("differs", "one")
+    assert run(app, ["verify", str(mine[0]), str(mine[0])]).exit_code == 0
+    assert run(app, ["verify", str(mine[0]), str(tmp_path / "relu.keras")]).exit_code == 1
+    assert run(app, [*arguments, "--tolerance", "float32=x"]).exit_code == 2
+
+
+def test_reading_a_golden_runs_nothing(mine: tuple[Path, Path]) -> None:
+    found = checking.golden.read(mine[1])
+    assert all(tensor.values is None for layer in found.view.layers.values() for tensor in layer.tensors.values())

@@ -1,0 +1,86 @@
+"""`pytest --goldens`, as a project that uses it would run it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import keras
+import pytest
+
+import reconstruct
+
+PLUGIN = ("-p", "no:reconstruct", "-p", "reconstruct.pytest_plugin", "-p", "no:randomly", "-p", "no:cacheprovider")
+
+
+def model(bias: float = 0.0) -> keras.Model:
+    keras.utils.set_random_seed(2)
+    layers = [keras.Input((3,)), keras.layers.Dense(4, name="one"), keras.layers.Dense(2, name="two")]
+    made = keras.Sequential(layers)
+    made.get_layer("one").bias.assign_add([bias] * 4)
+    return made
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Path:
+    """A project with two models, their goldens, and a test of its own."""
+    for name in ("a", "b"):
+        model().save(pytester.path / f"{name}.keras")
+    reconstruct.record([pytester.path / "a.keras", pytester.path / "b.keras"], pytester.path / "goldens")
+    pytester.makepyfile(
+        test_own="""
+        def test_own(saved_model):
+            assert saved_model("a.keras").get_layer("two").units == 2
+        """
+    )
+    return pytester.path
+
+
+def test_goldens_are_tests_and_the_fixture_loads_and_compares(project: Path, pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py", "-v")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*test_own.py::test_own PASSED*", "*a.keras.golden.json::golden PASSED*"])
+    only = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py", "-k", "b.keras")
+    only.assert_outcomes(passed=1, deselected=2)
+
+
+def test_a_changed_model_fails_with_a_message_and_can_be_accepted(project: Path, pytester: pytest.Pytester) -> None:
+    model(0.5).save(project / "a.keras")
+    result = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py")
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(["*the first layer that differs: one*", "*likely cause: tensor values: one bias*"])
+    accepted = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py", "--update-goldens")
+    accepted.assert_outcomes(passed=3)
+    pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py").assert_outcomes(passed=3)
+
+
+def test_it_works_with_xdist(project: Path, pytester: pytest.Pytester) -> None:
+    model(0.5).save(project / "b.keras")
+    result = pytester.runpytest_subprocess(*PLUGIN, "--goldens", "goldens", "test_own.py", "-n", "1")
+    result.assert_outcomes(failed=1, passed=2)
+
+
+def test_a_model_without_a_golden_fails_until_it_is_recorded(project: Path, pytester: pytest.Pytester) -> None:
+    model().save(project / "c.keras")
+    pytester.makepyfile(test_own="def test_own(saved_model):\n    saved_model('c.keras')")
+    result = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py")
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(["*has no golden*--update-goldens*"])
+    wanted = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py", "--update-goldens")
+    wanted.assert_outcomes(passed=3)
+    assert (project / "goldens" / "c.keras.golden.json").exists()
+
+
+def test_a_folder_that_is_not_there_is_a_mistake_in_usage(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "none")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_without_the_option_nothing_changes(project: Path, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_own="def test_own():\n    pass")
+    pytester.runpytest_inprocess(*PLUGIN).assert_outcomes(passed=1)
+
+
+def test_the_package_announces_the_plugin() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["entry-points"]["pytest11"] == {"reconstruct": "reconstruct.pytest_plugin"}
