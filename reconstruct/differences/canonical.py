@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import math
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -75,6 +76,8 @@ def value(written: Any, field: str = "") -> Any:
         return written.tolist()
     if isinstance(written, list | tuple):
         return [value(v) for v in written]
+    if isinstance(written, float) and not math.isfinite(written):  # JSON has no such numbers
+        return str(written)
     if written is None and field.endswith("activation"):
         return "linear"
     if written is None and field in ("data_format", "dtype"):
@@ -118,7 +121,7 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return a == b or abs(a - b) <= 1e-7 * max(abs(a), abs(b)) or (a != a and b != b)
+        return a == b or abs(a - b) <= 1e-7 * max(abs(a), abs(b))
     return bool(a == b)
 
 

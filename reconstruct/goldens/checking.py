@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SAME, DIFFERS, MISSING, CANNOT_LOAD = "same", "differs", "missing", "cannot_load"
 _MOST_ENTRIES = 20
+# A tolerance is for what another environment makes of the same numbers; these are other numbers, whatever the outputs
+_ALTERED = ("tensor_values", "tensor_moved", "tensor_shape", "tensor_dtype")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one golden: `status` is same, differs, missing or cannot_load.
+    """What came of one golden: `status` is same, differs (outputs, or weights), missing or cannot_load.
 
     `first_layer` is the first, in the order of the model, that gives other outputs than recorded; `cause` the likeliest
     reason in words; `changes` what of the model itself is not as recorded, a text for each.
@@ -79,6 +81,8 @@ class Check:
             found = output.problem or f"by {output.largest_relative:.2g}, more than {output.tolerance:g}"
             lines.append(f"  output {output.output}: {found}")
             lines += [f"    at {place}: recorded {before:.7g}, now {now:.7g}" for place, before, now in output.worst]
+        if all(output.agrees for output in self.outputs):
+            lines.append("  the outputs agree within the tolerance, and yet the weights are not those recorded")
         if self.first_layer:
             lines.append(f"  the first layer that differs: {self.first_layer}")
         if self.cause:
@@ -163,7 +167,8 @@ def one(
         changes[_MOST_ENTRIES:] = [f"and {len(changes) - _MOST_ENTRIES} more: reconstruct diff shows all"]
     same_file = file_hash(file) == recorded.sha256
     cause = None if agrees else causes.likely(recorded, difference, place, same_file and not plain, environment())
-    status = SAME if agrees else DIFFERS
+    altered = any(entry.kind in _ALTERED for entry in difference.entries)
+    status = SAME if agrees and not altered else DIFFERS
     return Check(
         *(str(path), str(file), status, recorded.oracle, outputs, place, cause),
         changes=tuple(changes),

@@ -56,10 +56,6 @@ class Golden:
     view: View
     tolerances: Mapping[str, float] = field(default_factory=lambda: dict(TOLERANCES))
 
-    def tolerance(self, dtype: str) -> float:
-        """The relative difference allowed of numbers of a dtype; none of whole numbers."""
-        return self.tolerances.get(dtype, 0.0)
-
 
 def write(golden: Golden, path: Path) -> None:
     """Write a golden, whole or not at all. Raises `ReadError` where that is not possible."""

@@ -118,15 +118,29 @@ def test_each_change_is_caught_and_named(
 
 
 def test_a_tolerance_can_be_given_and_is_kept(mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path) -> None:
+    xs = np.random.default_rng(0).standard_normal((5, 4)).astype("float32")
+    ys = keras.models.load_model(mine[0]).predict(xs, verbose=0)
+    np.savez(tmp_path / "e.npz", x0=xs, y0=ys + 1e-2)
+    (path,) = reconstruct.record([mine[0]], tmp_path / "g", examples=tmp_path / "e.npz", pool=pool)
+    assert reconstruct.check([path], pool=pool)[0].status == "differs"
+    assert reconstruct.check([path], tolerances={"float32": 0.1}, pool=pool)[0].status == "same"
+    loose = {"examples": tmp_path / "e.npz", "tolerances": {"float32": 0.1}}
+    (path,) = reconstruct.record([mine[0]], tmp_path / "g", pool=pool, **loose)
+    assert reconstruct.check([path], pool=pool)[0].status == "same"
+
+
+def test_a_weight_changed_by_a_thousandth_is_caught_whatever_the_outputs(
+    mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
+) -> None:
     changed = model()
-    head = changed.get_layer("head")
-    head.set_weights([head.get_weights()[0], head.get_weights()[1] + 1e-2])
+    kernel, bias = changed.get_layer("one").get_weights()
+    kernel[0, 0] += 1e-3
+    changed.get_layer("one").set_weights([kernel, bias])
     changed.save(tmp_path / "changed.keras")
-    file = tmp_path / "changed.keras"
-    assert reconstruct.check([mine[1]], model=file, pool=pool)[0].status == "differs"
-    assert reconstruct.check([mine[1]], model=file, tolerances={"float32": 0.1}, pool=pool)[0].status == "same"
-    (own,) = reconstruct.record([mine[0]], tmp_path / "g", tolerances={"float32": 0.1}, pool=pool)
-    assert reconstruct.check([own], model=file, pool=pool)[0].status == "same"
+    (found,) = reconstruct.check([mine[1]], model=tmp_path / "changed.keras", tolerances={"float32": 1.0}, pool=pool)
+    assert found.status == "differs"
+    assert "the weights are not those recorded" in found.message()
+    assert [c.split(":")[0] for c in found.changes] == ["one kernel"]
 
 
 def test_missing_and_unreadable_models_are_told_apart(
