@@ -47,6 +47,7 @@ class Context:
     following: tuple[Layer, ...] = ()
     last: bool = False
     classes: frozenset[str] = frozenset()
+    enlarged: bool = False  # whether a layer before it makes images larger, as in a decoder
     version: tuple[int, int, int] = (3, 0, 0)
     era: str = "since"  # of the default of gates: before_2_3, between, since
     softmax: float = 0.0  # how much the last bias speaks for softmax, as a cost that linear has more
@@ -176,7 +177,7 @@ def _ranked(layer: Layer, shape: Shape) -> Layer:
     return layer
 
 
-_ENLARGING = {"UpSampling1D", "UpSampling2D", "Conv2DTranspose", "Conv1DTranspose", "Conv3DTranspose", "Concatenate"}
+ENLARGING = frozenset("UpSampling1D UpSampling2D UpSampling3D Conv1DTranspose Conv2DTranspose Conv3DTranspose".split())
 
 
 def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> Iterator[Option]:
@@ -184,9 +185,11 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
     single = all(k == 1 for k in kernel)
     # Without Flatten the sizes are kept, in images to images and in deep classifiers alike
     kept = "Flatten" not in context.classes or layer.class_name.startswith(("Separable", "Depthwise"))
-    costs = priors.PADDING_KEPT if kept or context.classes & _ENLARGING else priors.PADDING
+    costs = priors.PADDING_KEPT if kept or context.classes & (ENLARGING | {"Concatenate"}) else priors.PADDING
     paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
-    strides = [([s] * n, cost - (1.0 if s > 1 and max(kernel) >= 5 else 0.0)) for s, cost in priors.STRIDE.items()]
+    # A decoder does not make smaller again what it has made larger
+    change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 else 0.0)
+    strides = [([s] * n, cost + (change if s > 1 else 0.0)) for s, cost in priors.STRIDE.items()]
     if n == 2 and oblong_too:
         strides += [([1, 2], 5.0), ([2, 1], 5.0)]
     for (stride, a), (padding, b) in itertools.product(strides, paddings.items()):

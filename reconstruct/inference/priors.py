@@ -96,6 +96,7 @@ LAYER_EPSILON = {1e-3: 0.6, 1e-6: 0.9, 1e-5: 3.0, 1e-12: 5.0}
 PADDING = {"valid": 0.65, "same": 0.75, "causal": 2.5}
 PADDING_KEPT = {"same": 0.3, "valid": 1.6, "causal": 2.5}
 STRIDE = {1: 0.1, 2: 2.6, 3: 5.0, 4: 4.5}
+SMALLER_IN_DECODER = 4.0  # 0 of 42 convolutions behind a layer that makes images larger
 STRIDE_TRANSPOSED = {2: 0.4, 1: 1.3, 3: 3.5, 4: 3.0}
 PADDING_TRANSPOSED = {"same": 0.2, "valid": 1.8}
 POOL = {2: 0.15, 3: 2.3, 4: 3.0, 5: 4.5, 8: 4.5}

@@ -21,6 +21,7 @@ from reconstruct.artifact import Layer
 from reconstruct.inference.choices import Context, numerical, with_field
 from reconstruct.inference.forward import NotComputed, Weights, run
 from reconstruct.inference.structure import Form, neighbours
+from reconstruct.inference.window import Window, window
 from reconstruct.verification.comparison import TOLERANCE
 
 Array = np.ndarray
@@ -231,6 +232,7 @@ class Solution:
 
 
 MOST_FORMS = 150
+MOST_COST = 7.0  # of an alternative that is tried in place of another
 PATTERNS = 24
 FEW_PATTERNS = 6  # for forms that are not among the likeliest: the nearest are looked at again
 
@@ -248,6 +250,7 @@ class Search:
         self.rows = examples.fit if cells < 64 or inputs < 2000 else max(1, min(examples.fit, 2))
         self.best: Solution | None = None
         self.tried: set[Any] = set()
+        self.windows: dict[int, tuple[Form, Window | None]] = {}
 
     def run(self, candidates: Iterator[Open]) -> Solution | None:
         """The first model that agrees with the deciding examples, or the best found in time."""
@@ -303,8 +306,13 @@ class Search:
         part = [x[: self.rows] for x in self.examples.inputs]
         wanted = [y[: self.rows] for y in self.examples.outputs]
         layers = each.layers(values)
+        corner = self._window(each.form, layers)
         try:
-            ours = self.evaluator.outputs(each.form, layers, part, "part")
+            if corner is None:
+                ours = self.evaluator.outputs(each.form, layers, part, "part")
+            else:
+                ours = self.evaluator.outputs(each.form, layers, corner.of_inputs(part), f"corner {corner.size}")
+                ours, wanted = corner.of_outputs(ours), corner.of_outputs(wanted)
         except (NotComputed, ValueError, IndexError, KeyError, TypeError):
             return None
         apart = distance(ours, wanted)
@@ -314,6 +322,12 @@ class Search:
         if error(ours, wanted) > TOLERANCE:
             return None
         return self._confirm(each, values, apart)
+
+    def _window(self, form: Form, layers: Sequence[Layer | None]) -> Window | None:
+        """The corner of large images on which the form can be tried."""
+        if id(form) not in self.windows:
+            self.windows[id(form)] = form, window(form, layers)
+        return self.windows[id(form)][1]
 
     def _confirm(self, each: Open, values: Values, apart: float) -> Solution | None:
         """Whether the model agrees with all deciding examples; those held back are only looked at then."""
@@ -335,12 +349,10 @@ class Search:
         before = float("inf")
         while not self._late():
             marks = len(seen)
-            for key, alternatives in each.fields.items():
-                for value, cost in alternatives:
-                    if value != values[key] and cost < 7.0:
-                        found = self._try(each, {**values, key: value}, seen, number)
-                        if found is not None:
-                            return found
+            for changed in moves(each, values):
+                found = self._try(each, changed, seen, number)
+                if found is not None:
+                    return found
             new = [item for item in seen[marks:] if item[2] is each]
             if not new:
                 return None
@@ -383,6 +395,22 @@ class Search:
         return None
 
 
+def moves(each: Open, values: Values) -> Iterator[Values]:
+    """The values with one choice changed, and then with all choices of a kind changed alike: one wrong gate among
+    several can hide that another is right."""
+    groups: dict[Any, list[Key]] = {}
+    for key, alternatives in each.fields.items():
+        groups.setdefault(each.kind(key), []).append(key)
+        for value, cost in alternatives:
+            if value != values[key] and cost < MOST_COST:
+                yield {**values, key: value}
+    for keys in groups.values():
+        if len(keys) > 1:
+            for value, cost in each.fields[keys[0]]:
+                if cost < MOST_COST:
+                    yield {**values, **dict.fromkeys(keys, value)}
+
+
 def patterns(each: Open, alike: bool = True) -> Iterator[Values]:
     """Values with all layers of a kind alike, or each for itself, the likeliest first."""
     groups: dict[Any, list[Key]] = {}
@@ -412,24 +440,39 @@ def patterns(each: Open, alike: bool = True) -> Iterator[Values]:
 def undecided(
     evaluator: Evaluator, examples: Examples, solution: Solution, until: float
 ) -> list[tuple[Key, list[Any]]]:
-    """Choices that the examples leave open: another value agrees with all of them and differs on other inputs."""
+    """Choices that the examples leave open: another value agrees with all of them and differs on other inputs.
+
+    One choice is changed at a time; two changes that undo each other on the examples stay unseen. What there is no time
+    to try counts as open.
+    """
     each, values = solution.open, solution.values
-    others = _others(examples.inputs)
-    base = evaluator.outputs(each.form, each.layers(values), others, "others")
+    corner = window(each.form, each.layers(values))
+    inputs, outputs, others = list(examples.inputs), list(examples.outputs), _others(examples.inputs)
+    if corner is not None:
+        inputs, outputs, others = corner.of_inputs(inputs), corner.of_outputs(outputs), corner.of_inputs(others)
+    tag = "all" if corner is None else f"all corners {corner.size}"
+
+    def run(changed: Values, arrays: list[Array], tag: str) -> list[Array]:
+        found = evaluator.outputs(each.form, each.layers(changed), arrays, tag)
+        return found if corner is None else corner.of_outputs(found)
+
+    base = run(values, others, f"others {tag}")
     open_: list[tuple[Key, list[Any]]] = []
     # What is far less likely than the choice made, and agrees as well, is no reason to doubt it
     limits = {k: 4.0 + next((c for v, c in a if v == values[k]), 3.0) for k, a in each.fields.items()}
     for key, alternatives in each.fields.items():
         also = []
         for value, cost in alternatives:
-            if value == values[key] or cost > limits[key] or time.monotonic() > until:
+            if value == values[key] or cost > limits[key]:
                 continue
-            layers = each.layers({**values, key: value})
+            if time.monotonic() > until:
+                also.append(value)
+                continue
+            changed = {**values, key: value}
             try:
-                same = error(evaluator.outputs(each.form, layers, list(examples.inputs), "all"), examples.outputs)
-                if same > TOLERANCE:
+                if error(run(changed, inputs, tag), outputs) > TOLERANCE:
                     continue
-                if error(evaluator.outputs(each.form, layers, others, "others"), base) > TOLERANCE:
+                if error(run(changed, others, f"others {tag}"), base) > TOLERANCE:
                     also.append(value)
             except (NotComputed, ValueError):
                 continue

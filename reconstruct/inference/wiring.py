@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import ACTIVATION_LAYERS, RECURRENT, Context, inner
+from reconstruct.inference.choices import ACTIVATION_LAYERS, ENLARGING, RECURRENT, Context, inner
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.shapes import MERGES, spatial
 from reconstruct.inference.structure import Node, Wiring
@@ -117,6 +117,9 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
             weighted_after[j] or bool(nodes[j].layer.weights or nodes[j].layer.children) for j in users[i]
         )
     classes = frozenset(n.layer.class_name for n in nodes)
+    enlarged = [False] * len(nodes)
+    for i, node in enumerate(nodes):
+        enlarged[i] = any(enlarged[j] or nodes[j].layer.class_name in ENLARGING for j in node.inputs)
     found = []
     for i, node in enumerate(nodes):
         following: list[Layer] = []
@@ -127,7 +130,8 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
                 following.append(nodes[at].layer)
         if node.layer.class_name == "Activation" and not weighted_after[i]:
             following = _before(wiring, i)
-        found.append(replace(base, following=tuple(following), last=not weighted_after[i], classes=classes))
+        last = not weighted_after[i]
+        found.append(replace(base, following=tuple(following), last=last, classes=classes, enlarged=enlarged[i]))
     return found
 
 
