@@ -15,13 +15,17 @@ from __future__ import annotations
 
 
 class ReconstructError(Exception):
-    """Root of all errors: what happened, where (`path`), and what to do about it (`hint`)."""
+    """Root of all errors: what happened, where (`path`), and what to do about it (`hint`).
 
-    def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
+    `code` is that of the finding that `reconstruct scan` makes of it, where it is about the file.
+    """
+
+    def __init__(self, message: str, *, path: str = "", hint: str = "", code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.path = path
         self.hint = hint
+        self.code = code
 
 
 class ReadError(ReconstructError, OSError):

@@ -203,14 +203,14 @@ def test_of_a_zip_only_what_describes_the_weights_is_read(tmp_path: Path, monkey
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("model.weights.h5", buffer.getvalue())
     count = 0
-    readinto = keras_zip._Member.readinto
+    readinto = keras_zip.Member.readinto
 
     def counted(self: Any, into: Any) -> int:
         nonlocal count
         count += (size := readinto(self, into))
         return size
 
-    monkeypatch.setattr(keras_zip._Member, "readinto", counted)
+    monkeypatch.setattr(keras_zip.Member, "readinto", counted)
     facts = inspect(tmp_path / "m.keras")
     assert facts["model"]["parameters"]["total"] == 1024 * 2048 + 2048
     assert 0 < count < 100_000

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import ConfigError, ReadError, ReconstructError
+from reconstruct.limits import DEFAULT, Limits
 from reconstruct.readers import config_json, h5, keras_zip
 from reconstruct.readers.sniff import sniff
 from reconstruct.stock import slots
@@ -17,38 +18,40 @@ __all__ = ["read"]
 _DAMAGED = "the file is damaged, or was edited by hand; get it again from where it came from"
 
 
-def read(path: str | os.PathLike[str]) -> Artifact:
+def read(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> Artifact:
     """Read a saved Keras model of any age without importing a framework or reading an array.
 
-    Raises `ReadError` where the file is no Keras artifact, is damaged, or needs what this version cannot do, and
-    `ConfigError` where its architecture cannot be understood.
+    `limits` say how much the file may ask for. Raises `ReadError` where the file is no Keras artifact, is damaged, or
+    needs what this version cannot do, and `ConfigError` where its architecture cannot be understood.
     """
     path = Path(path)
     kind = sniff(path)
     try:
-        artifact = _read(path, kind)
+        artifact = _read(path, kind, limits)
         return artifact.replace(findings=(*artifact.findings, *_missing_weights(artifact)))
     except ReconstructError:
         raise
     except OSError as error:
-        raise ReadError(f"{path} cannot be read: {error}", path=str(path), hint=_DAMAGED) from error
+        message = f"{path} cannot be read: {error}"
+        raise ReadError(message, path=str(path), hint=_DAMAGED, code="E_CORRUPT") from error
     except Exception as error:  # a file may hold anything in any place; none of it is a reason for a traceback
         raise ConfigError(
             f"{path} is not built as Keras builds its files: {type(error).__name__}: {str(error)[:200]}",
             path=str(path),
             hint=_DAMAGED,
+            code="E_CORRUPT",
         ) from error
 
 
-def _read(path: Path, kind: str) -> Artifact:
+def _read(path: Path, kind: str, limits: Limits) -> Artifact:
     if kind == "hdf5":
-        artifact = h5.read(path)
-        return _with_config_beside(artifact, path) if artifact.model is None else artifact
+        artifact = h5.read(path, limits)
+        return _with_config_beside(artifact, path, limits) if artifact.model is None else artifact
     if kind == "zip":
-        return keras_zip.read(path)
+        return keras_zip.read(path, limits)
     if kind == "directory":
-        return keras_zip.read_directory(path)
-    return config_json.read(path)
+        return keras_zip.read_directory(path, limits)
+    return config_json.read(path, limits=limits)
 
 
 def _missing_weights(artifact: Artifact) -> list[Finding]:
@@ -82,13 +85,13 @@ def _missing_weights(artifact: Artifact) -> list[Finding]:
     ]
 
 
-def _with_config_beside(artifact: Artifact, path: Path) -> Artifact:
+def _with_config_beside(artifact: Artifact, path: Path, limits: Limits) -> Artifact:
     """Weights whose config lies beside them, as `to_json` and `save_weights` wrote them, are a whole model."""
     for name in config_json.config_names(path):
         beside = path.with_name(name)
         if beside.is_file():
             try:
-                return dataclasses.replace(config_json.read(beside, weights=path), source=str(path))
+                return dataclasses.replace(config_json.read(beside, path, limits), source=str(path))
             except ReadError:
                 continue
     return artifact

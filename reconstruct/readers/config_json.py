@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import h5py
-
-from reconstruct.artifact import Artifact, Writer
+from reconstruct.artifact import Artifact, Finding, Writer
 from reconstruct.errors import ReadError
-from reconstruct.readers import legacy_weights, object_weights, parse
-from reconstruct.readers.h5 import H5Source, decode_json, legacy_groups
+from reconstruct.limits import DEFAULT, Limits
+from reconstruct.readers import json_guard, legacy_weights, object_weights, parse
+from reconstruct.readers.h5 import H5Source, legacy_groups
 from reconstruct.readers.sniff import sniff
 
 _WEIGHT_SUFFIXES = (".weights.h5", "_weights.h5", "-weights.h5", ".h5", ".hdf5", "_weights.hdf5")
@@ -21,17 +21,23 @@ def config_names(weights: Path) -> list[str]:
     return [f"{stem}{suffix}" for stem in stems for suffix in (".json", "_config.json", "_architecture.json")]
 
 
-def read(path: Path, weights: Path | None = None) -> Artifact:
-    """The model that a JSON file describes, with the tensors of `weights` or of the file found beside it."""
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ReadError(f"{path} is not UTF-8 text", path=str(path)) from error
-    config = decode_json(text, str(path))
+def decoded(path: Path, limits: Limits = DEFAULT) -> tuple[Any, list[Finding]]:
+    """The JSON value in a file, and what is odd about its text. Raises `ConfigError` where it is no JSON."""
+    with path.open("rb") as file:
+        data = file.read(limits.json_bytes + 1)
+    config, findings = json_guard.decode(data, str(path), limits)
     if isinstance(config, str):  # json.dump(model.to_json(), …) wrote a JSON string that holds JSON
-        config = decode_json(config, str(path))
+        config, more = json_guard.decode(config, str(path), limits)
+        findings += more
+    return config, findings
+
+
+def read(path: Path, weights: Path | None = None, limits: Limits = DEFAULT) -> Artifact:
+    """The model that a JSON file describes, with the tensors of `weights` or of the file found beside it."""
+    config, _ = decoded(path, limits)
     if not isinstance(config, dict) or not ("class_name" in config or "layers" in config):
-        raise ReadError(f"{path} is JSON, but no Keras model config", path=str(path), hint="give the model file")
+        hint = "give the model file"
+        raise ReadError(f"{path} is JSON, but no Keras model config", path=str(path), hint=hint, code="E_NO_CONFIG")
     model = parse.parse_model(config)
     weights = weights or _weights_beside(path)
     if weights is None:
@@ -40,11 +46,11 @@ def read(path: Path, weights: Path | None = None) -> Artifact:
             path=str(path),
             hint=f"put the weights beside it as {path.stem}.weights.h5 or {path.stem}.h5",
         )
-    source = H5Source(weights, str(weights))
+    source = H5Source(weights, str(weights), limits=limits)
     root = source.root
     if "layer_names" in root.attrs or "layer_names0" in root.attrs or "nb_layers" in root.attrs:
-        version = config.get("keras_version") or _attribute(root, "keras_version")
-        writer = Writer(version, config.get("backend") or _attribute(root, "backend"))
+        version = config.get("keras_version") or _attribute(source, "keras_version")
+        writer = Writer(version, config.get("backend") or _attribute(source, "backend"))
         groups = legacy_groups(source, root)
         model, findings = legacy_weights.attach(model, groups, writer)
         tensors = [t for group in groups.values() for t in group]
@@ -66,8 +72,8 @@ def read(path: Path, weights: Path | None = None) -> Artifact:
     )
 
 
-def _attribute(root: h5py.File, name: str) -> str | None:
-    value = root.attrs.get(name)
+def _attribute(source: H5Source, name: str) -> str | None:
+    value = source.attribute(source.root, name)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from reconstruct.artifact import Artifact, Finding, Group, Tensor, Training, Writer
+from reconstruct.artifact import Artifact, Group, Tensor, Training, Writer
 from reconstruct.errors import ConfigError, ReadError
-from reconstruct.readers import legacy_weights, object_weights, parse
+from reconstruct.limits import DEFAULT, Limits
+from reconstruct.readers import h5_guard, json_guard, legacy_weights, object_weights, parse, raw_hdf5
 
 
 class H5Source:
@@ -21,9 +21,14 @@ class H5Source:
     `check` is called once, before the first array is read; it raises `ReadError` where the bytes are damaged.
     """
 
-    def __init__(self, file: Any, name: str, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, file: Any, name: str, check: Callable[[], None] = lambda: None, limits: Limits = DEFAULT
+    ) -> None:
         self._file = file
         self.name = name
+        self.limits = limits
+        self._budget = h5_guard.Budget(limits)
+        self._raw: raw_hdf5.File | None = None
         self._open: h5py.File | None = None
         self._check: Callable[[], None] | None = check
 
@@ -37,8 +42,10 @@ class H5Source:
                 raise ReadError(
                     f"{self.name} is damaged: {_reason(error)}",
                     path=self.name,
-                    hint="get the file again; a download or copy that stopped early looks like this",
+                    hint="get the file again, or take out of it what it still holds: reconstruct salvage",
+                    code="E_HDF5_CORRUPT",
                 ) from error
+            self._raw = raw_hdf5.of_file(self._file)
         return self._open
 
     def get(self, group: h5py.Group, path: str) -> Any:
@@ -58,9 +65,23 @@ class H5Source:
                     f"{self.name} holds a link in place of {node.name}/{part}",
                     path=f"{node.name}/{part}",
                     hint="Keras writes no links; they are not followed, since they can reach outside the file",
+                    code="E_H5_SOFT_LINK" if isinstance(link, h5py.SoftLink) else "E_H5_EXTERNAL_LINK",
                 )
             node = node[part]
         return node
+
+    def attribute(self, node: Any, name: str) -> Any:
+        """The value of an attribute, None where there is none. Raises `ReadError` for one that is too large to read."""
+        if name not in node.attrs:
+            return None
+        problem = h5_guard.attribute_problem(node.id, name, self._raw, self.limits)
+        if problem is not None:
+            raise ReadError(f"{self.name}: {name}: {problem.message}", path=name, hint=problem.hint, code=problem.code)
+        try:
+            return node.attrs[name]
+        except (OSError, KeyError) as error:
+            message = f"{self.name}: the attribute {name} cannot be read: {_reason(error)}"
+            raise ReadError(message, path=name, code="E_HDF5_CORRUPT") from error
 
     def tensor(self, dataset: h5py.Dataset, name: str) -> Tensor:
         """`dataset` as a tensor that is read when asked for.
@@ -68,11 +89,11 @@ class H5Source:
         Raises `ReadError` for data that lies in another file and for types that are not numbers.
         """
         where = str(dataset.name)
-        if dataset.external or dataset.is_virtual:
-            raise ReadError(f"{self.name}: the data of {where} lies in another file", path=where)
-        # ml_dtypes such as bfloat16 are written as opaque void types
-        if dataset.dtype.kind not in "fiubcV":
-            raise ReadError(f"{self.name}: {where} does not hold numbers but {dataset.dtype}", path=where)
+        problem = next(h5_guard.of_dataset(dataset.id, where, self.limits), None)
+        problem = problem or self._budget.take(dataset.id, where)
+        if problem is not None:
+            message = f"{self.name}: {where}: {problem.message}"
+            raise ReadError(message, path=where, hint=problem.hint, code=problem.code)
 
         def read() -> np.ndarray:
             if self._check is not None:
@@ -86,13 +107,13 @@ class H5Source:
         return Tensor(name, tuple(dataset.shape), dataset.dtype.name, read, (where,))
 
 
-def read(path: Path) -> Artifact:
+def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
     """The model in an HDF5 file; `Artifact.model` is None where the file holds weights only."""
-    source = H5Source(path, str(path))
+    source = H5Source(path, str(path), limits=limits)
     root = source.root
     writer = _writer(source, root)
     if "model_config" in root.attrs:
-        config = decode_json(_config_text(root, path), f"{path}: model_config")
+        config = decode_json(_config_text(source, root, path), f"{path}: model_config", limits)
         if writer.keras is None and isinstance(config, Mapping):
             writer = Writer(config.get("keras_version"), config.get("backend") or writer.backend)
         model = parse.parse_model(config)
@@ -117,74 +138,46 @@ def read(path: Path) -> Artifact:
     )
 
 
-def _unlisted(source: H5Source, group: h5py.Group, listed: Sequence[Tensor]) -> list[Tensor]:
-    """The arrays below `group` that its lists of names leave out, so that nothing is lost without being named."""
-    known = {name for tensor in listed for name in tensor.sources}
-    found: list[Tensor] = []
-
-    def visit(name: str, node: Any) -> None:  # follows no links
-        if isinstance(node, h5py.Dataset) and node.name not in known and node.dtype.kind in "fiub":
-            found.append(source.tensor(node, name))
-
-    group.visititems(visit)
-    return found
-
-
-def _weights_without_layer(tensors: Sequence[Tensor]) -> Finding:
-    names = ", ".join(t.name for t in tensors[:5]) + (", …" if len(tensors) > 5 else "")
-    return Finding(
-        "weights_without_layer",
-        "warning",
-        "model_weights",
-        f"the file holds {len(tensors)} arrays that none of its lists of weights names: {names}",
-    )
-
-
 def legacy_groups(source: H5Source, group: h5py.Group) -> dict[str, list[Tensor]]:
     """The tensors of each layer group, in the file's order (Keras 2.2.4, engine/saving.py)."""
     if "nb_layers" in group.attrs:  # Keras 0.3 and older
         groups = {}
-        for k in range(int(group.attrs["nb_layers"])):
+        for k in range(min(int(group.attrs["nb_layers"]), source.limits.layers)):
             layer = source.get(group, f"layer_{k}")
-            count = int(layer.attrs["nb_params"]) if layer is not None else 0
+            count = min(int(layer.attrs["nb_params"]), 1000) if layer is not None else 0
             names = [f"param_{p}" for p in range(count)]
             groups[f"layer_{k}"] = [source.tensor(_dataset(source, layer, n), n) for n in names]
         return groups
     groups = {}
-    for layer_name in names_attribute(group, "layer_names"):
+    for layer_name in names_attribute(source, group, "layer_names"):
         layer = source.get(group, layer_name)
         if layer is None:
             raise ReadError(f"{source.name}: the weights of {layer_name} are missing", path=layer_name)
-        names = names_attribute(layer, "weight_names")
+        names = names_attribute(source, layer, "weight_names")
         groups[layer_name] = [source.tensor(_dataset(source, layer, n), n) for n in names]
     top = source.get(group, "top_level_model_weights")
     if isinstance(top, h5py.Group):
-        names = names_attribute(top, "weight_names")
+        names = names_attribute(source, top, "weight_names")
         if names:
             groups["top_level_model_weights"] = [source.tensor(_dataset(source, top, n), n) for n in names]
     return groups
 
 
-def names_attribute(group: h5py.Group, name: str) -> list[str]:
+def names_attribute(source: H5Source, group: h5py.Group, name: str) -> list[str]:
     """A list of names; Keras splits one that exceeds 64 KB over `name0`, `name1`, … (Keras 2.1.3)."""
     if name in group.attrs:
-        return [_text(n) for n in np.atleast_1d(group.attrs[name])]
+        return [_text(n) for n in np.atleast_1d(source.attribute(group, name))]
     found: list[str] = []
     chunk = 0
     while f"{name}{chunk}" in group.attrs:
-        found.extend(_text(n) for n in np.atleast_1d(group.attrs[f"{name}{chunk}"]))
+        found.extend(_text(n) for n in np.atleast_1d(source.attribute(group, f"{name}{chunk}")))
         chunk += 1
     return found
 
 
-def decode_json(text: str, where: str) -> Any:
-    """Raises `ConfigError` for text that is not JSON."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"{where} is not JSON: {error}", path=where, hint="the file is damaged, or was edited by hand"
-        ) from error
+def decode_json(text: str, where: str, limits: Limits = DEFAULT) -> Any:
+    """Raises `ConfigError` for text that is not JSON, or more than the limits allow."""
+    return json_guard.decode(text, where, limits)[0]
 
 
 def _dataset(source: H5Source, group: h5py.Group, name: str) -> h5py.Dataset:
@@ -195,11 +188,11 @@ def _dataset(source: H5Source, group: h5py.Group, name: str) -> h5py.Dataset:
 
 
 def _writer(source: H5Source, root: h5py.File) -> Writer:
-    version, backend = root.attrs.get("keras_version"), root.attrs.get("backend")
+    version, backend = source.attribute(root, "keras_version"), source.attribute(root, "backend")
     weights = source.get(root, "model_weights")
     if weights is not None:
-        version = weights.attrs.get("keras_version") if version is None else version
-        backend = weights.attrs.get("backend") if backend is None else backend
+        version = source.attribute(weights, "keras_version") if version is None else version
+        backend = source.attribute(weights, "backend") if backend is None else backend
     return Writer(None if version is None else _text(version), None if backend is None else _text(backend))
 
 
@@ -207,27 +200,27 @@ def _training(source: H5Source, root: h5py.File) -> Training | None:
     if "training_config" not in root.attrs:
         return None
     try:
-        config = decode_json(_text(root.attrs["training_config"]), "training_config")
+        text = _text(source.attribute(root, "training_config"))
+        config = decode_json(text, "training_config", source.limits)
     except ConfigError:
         config = {}
     group = source.get(root, "optimizer_weights")
     tensors: list[Tensor] = []
     if isinstance(group, h5py.Group):
-        for name in names_attribute(group, "weight_names"):
+        for name in names_attribute(source, group, "weight_names"):
             dataset = source.get(group, name)
             if isinstance(dataset, h5py.Dataset):
                 tensors.append(source.tensor(dataset, name))
     return Training(config if isinstance(config, Mapping) else {}, tuple(tensors))
 
 
-def _config_text(root: h5py.File, path: Path) -> str:
-    value = root.attrs["model_config"]
+def _config_text(source: H5Source, root: h5py.File, path: Path) -> str:
+    value = source.attribute(root, "model_config")
     try:
         return _text(value)
     except ConfigError as error:
-        raise ConfigError(
-            f"{path}: model_config should be JSON text and is {_kind(value)}", path=str(path), hint=error.hint
-        ) from error
+        message = f"{path}: model_config should be JSON text and is {_kind(value)}"
+        raise ConfigError(message, path=str(path), hint=error.hint, code="E_CONFIG_TYPE") from error
 
 
 def _kind(value: Any) -> str:

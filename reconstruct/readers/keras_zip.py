@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -11,38 +12,49 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from reconstruct.artifact import Artifact, Finding, Tensor, Training, Writer
-from reconstruct.errors import ConfigError, ReadError
-from reconstruct.readers import object_weights, parse
-from reconstruct.readers.h5 import H5Source, decode_json
+from reconstruct.errors import ReadError
+from reconstruct.limits import DEFAULT, Limits
+from reconstruct.readers import json_guard, object_weights, parse, zip_guard
+from reconstruct.readers.config_json import decoded
+from reconstruct.readers.h5 import H5Source
 
 WEIGHTS = "model.weights.h5"
-_GET_AGAIN = "get the file again; a download or copy that stopped early looks like this"
-_JSON_LIMIT = 256 << 20  # the largest configs known have some 10 MB
+_GET_AGAIN = "get the file again, or take out of it what it still holds: reconstruct salvage"
 
 
-def read(path: Path) -> Artifact:
-    """The model in a `.keras` zip of Keras 2.12 or newer."""
+def open_zip(path: Path, limits: Limits = DEFAULT) -> zipfile.ZipFile:
+    """The archive. Raises `ReadError` where it is damaged or has more members than the limit allows."""
+    problem = zip_guard.check_count(path, limits)
+    if problem is not None:
+        raise ReadError(f"{path}: {problem.message}", path=str(path), hint=problem.hint, code=problem.code)
     try:
-        archive = zipfile.ZipFile(path)
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, OSError) as error:
+        message = f"{path} is a damaged zip archive: {error}"
+        raise ReadError(message, path=str(path), hint=_GET_AGAIN, code="E_ZIP_CORRUPT") from error
+
+
+def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
+    """The model in a `.keras` zip of Keras 2.12 or newer."""
+    with open_zip(path, limits) as archive:
         names = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise ReadError(
-            f"{path} is a damaged zip archive: {error}",
-            path=str(path),
-            hint=_GET_AGAIN,
-        ) from error
-    with archive:
         if "config.json" not in names:
             raise ReadError(
                 f"{path} is a zip archive without config.json, so no .keras file",
                 path=str(path),
                 hint="if it holds model files, unpack it and give those",
+                code="E_NO_CONFIG",
             )
-        config, metadata = (_member_json(archive, name, path) for name in ("config.json", "metadata.json"))
+        wanted = [info for info in archive.infolist() if info.filename in ("config.json", "metadata.json", WEIGHTS)]
+        for problem in zip_guard.check(path, wanted, limits):
+            if problem.severity == "error":
+                where = f"{path}/{problem.path}"
+                raise ReadError(f"{where}: {problem.message}", path=where, hint=problem.hint, code=problem.code)
+        config, metadata = (member_json(archive, name, path, limits) for name in ("config.json", "metadata.json"))
         weights = None
         if WEIGHTS in names:
-            member = _Member(path, archive.getinfo(WEIGHTS))
-            weights = H5Source(member, f"{path}/{WEIGHTS}", lambda: _check_sum(path))
+            member = Member(path, archive.getinfo(WEIGHTS))
+            weights = H5Source(member, f"{path}/{WEIGHTS}", lambda: _check_sum(path), limits)
     return _artifact(path, "keras-zip", config, metadata, weights)
 
 
@@ -57,20 +69,23 @@ def _check_sum(path: Path) -> None:
             f"{path} is damaged: the checksum of {WEIGHTS} does not match its bytes",
             path=str(path),
             hint="get the file again; what it holds now is not what was saved",
+            code="E_ZIP_CORRUPT",
         ) from error
 
 
-def read_directory(path: Path) -> Artifact:
+def read_directory(path: Path, limits: Limits = DEFAULT) -> Artifact:
     """The model in a directory with the members of a `.keras` file."""
     members = {}
     for name in ("config.json", "metadata.json", WEIGHTS):
         member = path / name
         if member.is_symlink():
-            raise ReadError(f"{member} is a symbolic link, which is not followed", path=str(member))
+            message = f"{member} is a symbolic link, which is not followed"
+            raise ReadError(message, path=str(member), code="E_SYMLINK")
         if member.is_file():
             members[name] = member
-    texts = {n: decode_json(m.read_text("utf-8"), str(m)) for n, m in members.items() if n.endswith(".json")}
-    weights = H5Source(members[WEIGHTS], str(members[WEIGHTS])) if WEIGHTS in members else None
+    texts = {n: decoded(m, limits)[0] for n, m in members.items() if n.endswith(".json")}
+    file = members.get(WEIGHTS)
+    weights = None if file is None else H5Source(file, str(file), limits=limits)
     return _artifact(path, "keras-dir", texts["config.json"], texts.get("metadata.json"), weights)
 
 
@@ -91,22 +106,28 @@ def _artifact(path: Path, container: str, config: Any, metadata: Any, weights: H
     return Artifact(str(path), container, writer, model, writer, tensors, training, tuple(findings))
 
 
-def _member_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
+def member_json(archive: zipfile.ZipFile, name: str, path: Path, limits: Limits = DEFAULT) -> Any:
+    """The JSON value of a member, None where there is none. Raises `ReadError` or `ConfigError`."""
+    return decoded_member(archive, name, path, limits)[0]
+
+
+def decoded_member(
+    archive: zipfile.ZipFile, name: str, path: Path, limits: Limits = DEFAULT
+) -> tuple[Any, list[Finding]]:
+    """The JSON value of a member, None where there is none, and what is odd about its text."""
     try:
         size = archive.getinfo(name).file_size
-        if size > _JSON_LIMIT:
-            raise ReadError(f"{path}: {name} has {size} bytes, more than any config", path=str(path))
-        data = archive.read(name)
     except KeyError:
-        return None
-    except ReadError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise ReadError(f"{path}: {name} cannot be read: {error}", path=str(path), hint=_GET_AGAIN) from error
+        return None, []
+    if size > limits.json_bytes:
+        message = f"{path}: {name} has {size} bytes, more than any config (limit json_bytes={limits.json_bytes})"
+        raise ReadError(message, path=str(path), hint="raise it: --limit json_bytes=…", code="E_ZIP_BOMB")
     try:
-        return decode_json(data.decode("utf-8"), f"{path}: {name}")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: {name} is not UTF-8 text", path=str(path)) from error
+        data = archive.read(name)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        message = f"{path}: {name} cannot be read: {error}"
+        raise ReadError(message, path=str(path), hint=_GET_AGAIN, code="E_ZIP_CORRUPT") from error
+    return json_guard.decode(data, f"{path}: {name}", limits)
 
 
 def _unpacked(path: Path, info: zipfile.ZipInfo) -> BinaryIO:
@@ -118,6 +139,7 @@ def _unpacked(path: Path, info: zipfile.ZipInfo) -> BinaryIO:
             f"{where} unpacks to {info.file_size} bytes, and {free} are free in {tempfile.gettempdir()}",
             path=str(path),
             hint="make room, or set TMPDIR to a folder with more",
+            code="F_RESOURCE",
         )
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  (the archive's member keeps it)
     try:
@@ -125,11 +147,13 @@ def _unpacked(path: Path, info: zipfile.ZipInfo) -> BinaryIO:
             shutil.copyfileobj(member, file, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         file.close()
-        raise ReadError(f"{where} cannot be unpacked: {error}", path=str(path), hint=_GET_AGAIN) from error
+        raise ReadError(
+            f"{where} cannot be unpacked: {error}", path=str(path), hint=_GET_AGAIN, code="E_ZIP_CORRUPT"
+        ) from error
     return file
 
 
-class _Member(io.RawIOBase):
+class Member(io.RawIOBase):
     """A member of a zip as a file that can be read anywhere.
 
     Keras stores members uncompressed, so reading goes straight to the archive and the file may be of any size;

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import h5py
 
 from reconstruct.artifact import Finding, Group, Layer, Tensor
+from reconstruct.errors import ReadError
 from reconstruct.naming import snake_case
 from reconstruct.readers.parse import subclassed
 from reconstruct.stock import LAYERS, WRAPPERS, slots
@@ -35,18 +36,41 @@ _NOT_THE_MODEL = ("optimizer", "metrics", "_metrics", "compile_metrics", "_compi
 def tree(source: H5Source, group: h5py.Group) -> Tree:
     """All tensors of the file by their path. Keras 2.15 on Windows wrote `layers\\dense` as one name."""
     root: Tree = {}
+    for node, where in _nodes(source, group):
+        if isinstance(node, h5py.Group):
+            _enter(root, where)
+        else:
+            _enter(root, where[:-1])[where[-1]] = source.tensor(node, "/".join(where))
+    return root
+
+
+def _nodes(source: H5Source, group: h5py.Group) -> Iterator[tuple[Any, list[str]]]:
+    """Every group and dataset below `group`, once, with its path; outer groups come before what is in them.
+
+    Raises `ReadError` for more objects, or deeper groups, than the limits allow.
+    """
+    limits = source.limits
+    seen = {h5py.h5o.get_info(group.id).addr}
     todo: list[tuple[h5py.Group, list[str]]] = [(group, [])]
     while todo:
         group, path = todo.pop()
         for key in group:
             node = source.get(group, key)
             where = [*path, *key.split("\\")]
+            address = h5py.h5o.get_info(node.id).addr
+            if address in seen:  # it has two names, or holds itself
+                continue
+            seen.add(address)
+            for code, count, name in (("E_H5_COUNT", len(seen), "h5_objects"), ("E_H5_DEPTH", len(where), "h5_depth")):
+                if count > getattr(limits, name):
+                    message = f"{source.name} has more than the limit {name}={getattr(limits, name)} allows"
+                    hint = f"Keras writes no such file; if you trust it, raise the limit: --limit {name}=…"
+                    raise ReadError(message, path="/".join(where)[:200], hint=hint, code=code)
             if isinstance(node, h5py.Group):
-                _enter(root, where)
                 todo.append((node, where))
+                yield node, where
             elif isinstance(node, h5py.Dataset):
-                _enter(root, where[:-1])[where[-1]] = source.tensor(node, "/".join(where))
-    return root
+                yield node, where
 
 
 def _enter(tree: Tree, path: list[str]) -> Tree:
@@ -99,20 +123,14 @@ def groups(source: H5Source, group: h5py.Group) -> tuple[Group, ...]:
     lies tells it. The counters of a class never contradict it in a file that Keras wrote: `dense` before `dense_1`.
     """
     root = _Node()
-    todo: list[tuple[h5py.Group, list[str]]] = [(group, [])]
-    while todo:
-        found, path = todo.pop()
-        for key in found:
-            node = source.get(found, key)
-            where = [*path, *key.split("\\")]
-            if isinstance(node, h5py.Group):
-                entered = root.enter(where)
-                entered.address = h5py.h5o.get_info(node.id).addr
-                name = node.attrs.get("name")
-                entered.named = name if isinstance(name, str) else None
-                todo.append((node, where))
-            elif isinstance(node, h5py.Dataset):
-                root.enter(where[:-1]).tensors[where[-1]] = source.tensor(node, "/".join(where))
+    for node, where in _nodes(source, group):
+        if isinstance(node, h5py.Group):
+            entered = root.enter(where)
+            entered.address = h5py.h5o.get_info(node.id).addr
+            name = source.attribute(node, "name")
+            entered.named = name if isinstance(name, str) else None
+        else:
+            root.enter(where[:-1]).tensors[where[-1]] = source.tensor(node, "/".join(where))
     return _listed(root, ())
 
 

@@ -29,7 +29,8 @@ def parse_model(spec: Any) -> Layer:
     Raises `ConfigError` where it is not a model or its structure is broken.
     """
     if not isinstance(spec, Mapping):
-        raise ConfigError(f"the config is a {type(spec).__name__}, not a JSON object", path="model")
+        message = f"the config is a {type(spec).__name__}, not a JSON object"
+        raise ConfigError(message, path="model", code="E_CONFIG_TYPE")
     if "class_name" not in spec and isinstance(spec.get("layers"), list) and "name" in spec:
         raise ConfigError(
             f"the config is of Keras 0.3 or older ({spec.get('name')!r} without class names)",
@@ -292,8 +293,19 @@ def decode(value: Any, names: set[str]) -> Any:
     if marker == "__ellipsis__":
         return Ellipsis
     if marker in ("__tensor__", "__numpy__") and isinstance(config, Mapping):
-        return np.asarray(config["value"], dtype=config["dtype"])
+        return np.asarray(config["value"], dtype=plain_dtype(config["dtype"]))
     return {k: decode(v, names) for k, v in value.items()}
+
+
+def plain_dtype(name: Any) -> np.dtype:
+    """The type of numbers or booleans of this name. Raises `ConfigError` for others: a text may declare any size."""
+    try:
+        dtype = np.dtype(name)
+    except (TypeError, ValueError):
+        dtype = np.dtype(object)
+    if not isinstance(name, str) or dtype.kind not in "fiubc" or len(name) > 20:
+        raise ConfigError(f"{_brief(name)} is no type of numbers", path="model", hint=_EDITED, code="F_RESOURCE")
+    return dtype
 
 
 def renumber(graph: Graph, path: str, keras_3: bool) -> Graph:
@@ -351,7 +363,9 @@ def _refuse_loops(graph: Graph, path: str) -> None:
                 ready.append(user)
     if waiting:
         names = ", ".join(list(dict.fromkeys(name for name, _ in waiting))[:5])
-        raise ConfigError(f"the layers of the model are connected in a loop: {names}", path=path, hint=_EDITED)
+        raise ConfigError(
+            f"the layers of the model are connected in a loop: {names}", path=path, hint=_EDITED, code="E_GRAPH_CYCLE"
+        )
 
 
 def _is_sequential(layer: Layer) -> bool:

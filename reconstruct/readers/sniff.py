@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -16,18 +17,19 @@ def sniff(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise ReadError(f"there is no file {path}", path=str(path), hint="check the path") from None
+        raise _no_file(path) from None
     except OSError as error:
         raise ReadError(f"{path} cannot be opened: {error.strerror}", path=str(path)) from error
     if stat.S_ISDIR(mode):
         return _sniff_directory(path)
     if not stat.S_ISREG(mode):
-        raise ReadError(f"{path} is not a regular file", path=str(path), hint="give a file or a directory")
+        hint = "give a file or a directory"
+        raise ReadError(f"{path} is not a regular file", path=str(path), hint=hint, code="E_NOT_REGULAR")
     try:
         with path.open("rb") as file:
             head = file.read(4096)
             if not head:
-                raise ReadError(f"{path} is empty (0 bytes)", path=str(path), hint=_GET_AGAIN)
+                raise ReadError(f"{path} is empty (0 bytes)", path=str(path), hint=_GET_AGAIN, code="E_EMPTY")
             if head.startswith(HDF5_SIGNATURE) or _has_user_block(file):
                 return "hdf5"
     except PermissionError as error:
@@ -39,7 +41,16 @@ def sniff(path: Path) -> str:
     if text.startswith(b"{"):
         return "json"
     what, hint = _name_it(head, text)
-    raise ReadError(f"{path} is no Keras model: it is {what}", path=str(path), hint=hint)
+    code = "F_PICKLE" if "pickle" in what else "E_NOT_A_MODEL"
+    raise ReadError(f"{path} is no Keras model: it is {what}", path=str(path), hint=hint, code=code)
+
+
+def _no_file(path: Path) -> ReadError:
+    """There is no such file; a URL is named as one, and nothing is opened for it."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+        message = f"{path} is the address of a file elsewhere; nothing is fetched here"
+        return ReadError(message, path=str(path), hint="download it and give the file", code="E_REMOTE")
+    return ReadError(f"there is no file {path}", path=str(path), hint="check the path", code="E_NO_FILE")
 
 
 def _sniff_directory(path: Path) -> str:
