@@ -15,6 +15,7 @@ from typing import Any
 from reconstruct.artifact import KERAS_3, Artifact, Finding, Graph, Layer, Writer
 from reconstruct.errors import ConfigError, NotEquivalent
 from reconstruct.rules.expansion import splice
+from reconstruct.stock import LAYERS
 
 EFFECTS = ("neutral", "preserving", "approximate")
 
@@ -187,9 +188,35 @@ def apply(
     return Outcome(done, tuple(log.changes), tuple(log.findings), tuple(log.refused))
 
 
-def _is_own(layer: Layer, context: Context) -> bool:
-    """Whether the user gave a class of that name: then it is no layer of Keras that a rule may know."""
-    return isinstance(context.objects.get(layer.class_name), type)
+def _stock_base(given: type, neutral: bool) -> str | None:
+    """The layer of Keras that a class of the user's extends, as far as a rule may know it.
+
+    One that computes in a `call` of its own may mean anything by its fields, but takes them all the same (`neutral`).
+    """
+    for base in given.__mro__[1:]:
+        if base.__module__.startswith(("keras.", "tf_keras.")):
+            known = base.__name__ in LAYERS and base.__name__ not in ("Layer", "Wrapper")
+            return base.__name__ if known else None
+        if "call" in vars(base) and not neutral:
+            return None
+    return None
+
+
+def _on_subclass(each: Rule, layer: Layer, context: Context, given: type) -> Layer | Noted:
+    """What a rule makes of a layer of the user's own class: its fields and weights are those of the layer it extends.
+
+    A rule that would make another class of it has nothing to say.
+    """
+    neutral = each.effect == "neutral"
+    base = None if "call" in vars(given) and not neutral else _stock_base(given, neutral)
+    if base is None or each.layers is None or base not in each.layers:
+        return layer
+    result: Any = each.function(layer.replace(class_name=base), context)
+    made = result.layer if isinstance(result, Noted) else result
+    if made.class_name != base or made.is_model or made.name != layer.name:
+        return layer
+    mine = made.replace(class_name=layer.class_name)
+    return Noted(mine, result.findings) if isinstance(result, Noted) else mine
 
 
 def _apply(
@@ -206,10 +233,12 @@ def _apply(
         layer = layer.map_parts(lambda key, part: parts[key])
         for chain in chains:
             layer = splice(layer, layer.graph[chain.name] if layer.graph else chain)
-    if not each.applies_to(layer) or (each.layers is not None and _is_own(layer, context)):
+    given = context.objects.get(layer.class_name)
+    own = given if isinstance(given, type) and each.layers is not None else None
+    if own is None and not each.applies_to(layer):
         return layer
     try:
-        result: Any = each.function(layer, context)
+        result: Any = _on_subclass(each, layer, context, own) if own else each.function(layer, context)
     except NotEquivalent as error:
         where = error.path or layer.path
         if instead is None or layer.is_model:

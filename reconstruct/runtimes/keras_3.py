@@ -28,6 +28,11 @@ from reconstruct.stock import foreign_activation
 _LAYER_FIELDS = ("name", "trainable", "dtype", "activity_regularizer", "autocast", "input_shape", "input_dtype")
 
 
+# What Keras 3 wants of custom classes and earlier Keras did not (Keras 3.15.1, layers/rnn/time_distributed.py, rnn.py)
+_NO_OUTPUT_SHAPE = (
+    "give the class `compute_output_shape(self, input_shape)`: the layer around it asks for it in Keras 3"
+)
+_NOT_BUILT = "give the class `build(self, input_shape)` that builds its sublayers: in an RNN, Keras 3 builds no others"
 _OPERATION_MODULES = ("numpy", "nn", "math", "core", "image", "linalg", "einops", "function")
 _TRAINING_PARTS = {
     "initializer": keras.initializers.get,
@@ -251,7 +256,8 @@ class _Builder:
             parts[key] = self.make(child, step)
         if layer.class_name == "Bidirectional":
             config = self._known_fields(cls, layer, config)
-            both = cls(parts["forward_layer"], backward_layer=parts["backward_layer"], **config)
+            with keras.saving.custom_object_scope(self.custom_objects):  # it makes them again from their configs
+                both = cls(parts["forward_layer"], backward_layer=parts["backward_layer"], **config)
             # Bidirectional makes copies of its layers (Keras 3, layers/rnn/bidirectional.py)
             copies = {id(a): b for key in parts for a, b in _paired(parts[key], getattr(both, key))}
             self._made = [(la, copies.get(id(instance), instance)) for la, instance in self._made]
@@ -312,6 +318,7 @@ class _Builder:
                 f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: "
                 f"{places.reason(error)}{f' ({where})' if where else ''}",
                 path=layer.path,
+                hint=_NO_OUTPUT_SHAPE if "`compute_output_shape`" in str(error) else "",
             ) from error
 
     def assign(self) -> None:
@@ -337,6 +344,7 @@ class _Builder:
                 f"{layer.class_name} {layer.name!r} has {count} variables ({', '.join(names[:20])}), "
                 f"the file has {len(layer.weights)} ({', '.join(list(layer.weights)[:20])})",
                 path=layer.path,
+                hint="" if count else _NOT_BUILT,
             )
         found = matching.variables(layer, instance)
         if not found.certain:

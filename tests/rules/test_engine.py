@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer
+from reconstruct import rules
+from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer, constant
 from reconstruct.errors import ConfigError, NotEquivalent
 from reconstruct.rules.engine import (
     Change,
@@ -105,8 +107,8 @@ def test_rules_come_in_their_order() -> None:
         return layer.having(units=2 * layer.config["units"])
 
     assert [c.rule for c in run(sequential(dense("d")), bigger, twice)[1]] == ["bigger", "twice"]
-    for rules, units in (((bigger, twice), 4), ((twice, bigger), 3)):
-        model, _ = run(sequential(dense("d")), *rules)
+    for order, units in (((bigger, twice), 4), ((twice, bigger), 3)):
+        model, _ = run(sequential(dense("d")), *order)
         assert next(n.config["units"] for n in model.walk() if n.name == "d") == units
 
 
@@ -242,3 +244,40 @@ def test_rename_follows_calls_and_outputs() -> None:
     assert new.graph.inputs == [Ref("a_i")]
     assert rename(whole, {"a/i": "a/i"}) is whole
     assert rename(sequential(Layer("Dense", "x")), {}).graph == Graph((Layer("Dense", "x"),))
+
+
+class LSTM:
+    """Stands for Keras's, which these tests do not import."""
+
+    __module__ = "keras.src.layers.rnn.lstm"
+
+
+class Plain(LSTM):
+    """Extends it and computes as it does."""
+
+
+class Other(LSTM):
+    """Extends it and computes something else."""
+
+    def call(self, inputs: object) -> object:
+        return inputs
+
+
+@pytest.mark.parametrize(("given", "scaled"), [(Plain, 1.2), (Other, 1.0)])
+def test_a_layer_of_a_users_class_is_read_as_the_layer_that_it_extends(given: type, scaled: float) -> None:
+    """A field that Keras 3 no longer has goes in any case; what `hard_sigmoid` means is left to a `call` of its own."""
+    weights = {
+        name: constant(name, np.ones(shape)) for name, shape in (("kernel", (1, 4)), ("recurrent_kernel", (1, 4)))
+    }
+    config = {"units": 1, "use_bias": False, "recurrent_activation": "hard_sigmoid", "time_major": False}
+    mine = Layer(given.__name__, "own", {**config, "name": "own"}, weights=weights, path="model/own")
+    model = Layer("Sequential", "model", {}, graph=Graph((mine,)), path="model")
+    writer = Writer("2.2.4", "tensorflow")
+    artifact = Artifact("x.h5", "h5-model", writer, model, writer)
+    done = rules.apply(artifact, rules.RULES, {given.__name__: given}).artifact.model
+    assert done is not None
+    assert done.graph is not None
+    made = done.graph["own"]
+    assert made.class_name == given.__name__
+    assert "time_major" not in made.config
+    assert made.weights["kernel"].read()[0, 0] == pytest.approx(scaled)
