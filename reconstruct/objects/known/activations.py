@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Finding, Layer, Ref
+from reconstruct.artifact import Layer, Ref
 from reconstruct.errors import NotEquivalent
-from reconstruct.objects.known.declare import known
+from reconstruct.objects.known.declare import assumed, code_of, known
 from reconstruct.rules.engine import Context, Noted
 from reconstruct.rules.expansion import INPUT, chain, op, stock, subgraph
 from reconstruct.stock import foreign_activation
@@ -126,8 +126,7 @@ def foreign_activations(layer: Layer, context: Context) -> Layer | Noted:
     if addons or name in _LIBRARIES:
         return result
     message = f"the activation {name!r} of {layer.name} is not in the file; it is taken for what usually has that name"
-    hint = f"if it is another, give its code: --custom FILE.py, where FILE.py defines {name}"
-    return Noted(result, (Finding("known_layer_assumed", "warning", layer.path, message, hint),))
+    return assumed(layer, result, message, code_of(name))
 
 
 # Since when tf.keras has an activation of that name that others defined differently before.
@@ -155,8 +154,7 @@ def activation_before_its_time(layer: Layer, context: Context) -> Layer | Noted:
     if name == "sparsemax":
         raise NotEquivalent("the sparsemax of Keras 3.15 is not that of its definition")
     message = f"Keras {writer.keras} had no activation {name!r}; that of {layer.name} is taken for the one of Keras 3"
-    hint = f"if it is another, give its code: --custom FILE.py, where FILE.py defines {name}"
-    return Noted(layer, (Finding("known_layer_assumed", "warning", layer.path, message, hint),))
+    return assumed(layer, layer, message, code_of(name))
 
 
 KNOWN = (activation_before_its_time, foreign_activations)

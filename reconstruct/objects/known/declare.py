@@ -60,15 +60,27 @@ def known(
             result = translate(layer, context)
             if certain or result is layer:
                 return result
-            name = layer.class_name
-            message = f"{name} {layer.name!r} is taken for that of {source}: its config and weights fit"
-            hint = f"if it is another, give its code: --custom FILE.py, where FILE.py defines {name}"
-            assumed = Finding("known_layer_assumed", "warning", layer.path, message, hint)
-            if isinstance(result, Noted):
-                return Noted(result.layer, (assumed, *result.findings))
-            return Noted(result, (assumed,))
+            return assumed(layer, result, taken_for(layer, source), code_of(layer.class_name))
 
         whole = Rule(made.name, unless_given, made.layers, made.writers, made.effect, made.message)
         return Known(names, source, library, certain, whole)
 
     return declare
+
+
+def assumed(layer: Layer, result: Layer | Noted, message: str, hint: str = "") -> Noted:
+    """`result`, which replaces `layer`, with the finding that it rests on an assumption, which `message` says."""
+    finding = Finding("known_layer_assumed", "warning", layer.path, message, hint)
+    if isinstance(result, Noted):
+        return Noted(result.layer, (finding, *result.findings))
+    return Noted(result, (finding,))
+
+
+def taken_for(layer: Layer, source: str) -> str:
+    """What is assumed of a class whose name, config and weights are those of `source`."""
+    return f"{layer.class_name} {layer.name!r} is taken for that of {source}: its config and weights fit"
+
+
+def code_of(name: str) -> str:
+    """The hint how to replace an assumption about the class or function `name` by its code."""
+    return f"if it is another, give its code: --custom FILE.py, where FILE.py defines {name}"

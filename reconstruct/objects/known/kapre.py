@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Finding, Graph, Layer, Ref, constant
+from reconstruct.artifact import Graph, Layer, Ref, constant
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known import filterbanks
-from reconstruct.objects.known.declare import known
+from reconstruct.objects.known.declare import assumed, known
 from reconstruct.objects.known.signal_windows import window
 from reconstruct.objects.known.surroundings import after, before
 from reconstruct.rules.engine import Context, Noted
@@ -254,7 +254,7 @@ def _channels_first(layer: Layer, context: Context, field: str) -> tuple[bool, s
 
 
 def _noted(layer: Layer, doubt: str) -> Layer | Noted:
-    return Noted(layer, (Finding("known_layer_assumed", "warning", layer.path, doubt),)) if doubt else layer
+    return assumed(layer, layer, doubt) if doubt else layer
 
 
 KNOWN = (

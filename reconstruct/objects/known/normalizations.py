@@ -9,7 +9,7 @@ import numpy as np
 
 from reconstruct.artifact import Finding, Layer, Ref, Tensor, combine, constant
 from reconstruct.errors import NotEquivalent
-from reconstruct.objects.known.declare import known
+from reconstruct.objects.known.declare import assumed, code_of, known, taken_for
 from reconstruct.objects.known.surroundings import before
 from reconstruct.objects.known.tcn import normalized
 from reconstruct.rules.engine import Context, Noted, multi_backend
@@ -228,8 +228,7 @@ def spectral_normalization(layer: Layer, context: Context) -> Layer | Noted:
     own = layer.package is None and context.writer.is_tf_keras and context.writer.version >= (2, 13, 0)
     if own or (layer.package or "").startswith(("Addons", "keras", "tf_keras")):
         return Noted(result, tuple(found))
-    assumed = _assumed(layer, result, "tensorflow-addons 0.23")
-    return Noted(result, (*assumed.findings, *found))
+    return _assumed(layer, Noted(result, tuple(found)), "tensorflow-addons 0.23")
 
 
 def _of_wrapped(layer: Layer, inner: Layer, own: Mapping[str, str]) -> dict[str, Tensor]:
@@ -263,10 +262,8 @@ def _unwrapped(layer: Layer, inner: Layer, weights: Mapping[str, Tensor]) -> Lay
     )
 
 
-def _assumed(layer: Layer, result: Layer, source: str) -> Noted:
-    message = f"{layer.class_name} {layer.name!r} is taken for that of {source}: its config and weights fit"
-    hint = f"if it is another, give its code: --custom FILE.py, where FILE.py defines {layer.class_name}"
-    return Noted(result, (Finding("known_layer_assumed", "warning", layer.path, message, hint),))
+def _assumed(layer: Layer, result: Layer | Noted, source: str) -> Noted:
+    return assumed(layer, result, taken_for(layer, source), code_of(layer.class_name))
 
 
 KNOWN = (

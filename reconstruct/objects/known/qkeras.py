@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Finding, Layer, Tensor, combine
+from reconstruct.artifact import Layer, Tensor, combine
 from reconstruct.errors import NotEquivalent
-from reconstruct.objects.known.declare import known
+from reconstruct.objects.known.declare import assumed, known
 from reconstruct.objects.known.quantizers import Number, Quantizer, read_quantizer
 from reconstruct.objects.known.variables import named
 from reconstruct.rules.engine import Context, Noted
@@ -334,7 +334,7 @@ def _assuming(quantizer: Quantizer, original: Layer, result: Layer) -> Layer | N
         f"{quantizer.name} in {original.name!r} is computed with QKeras's default sigmoid, clip(0.5·x + 0.5, 0, 1); "
         "a program can choose another by set_internal_sigmoid, which no file says"
     )
-    return Noted(result, (Finding("known_layer_assumed", "warning", original.path, message),))
+    return assumed(original, result, message)
 
 
 KNOWN = (

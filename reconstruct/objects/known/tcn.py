@@ -5,7 +5,8 @@ a convolution of size 1 where the number of channels changes. They differ in the
 
 - 2.9 begins with a convolution of size 1, and the last block adds its plain input;
 - until 3.1 the activation within a block is relu, whatever `activation` says, which only closes the block;
-- 3.2 has `activation` everywhere, and once more on what goes to the skip connections.
+- 3.2 has `activation` everywhere, and once more on what goes to the skip connections. Every config tells it from those
+  before: from 3.2.1, the first released, it has `use_weight_norm`, which 3.5.5 dropped, and from 3.5.0 `go_backwards`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Finding, Layer, Ref, Tensor, combine
+from reconstruct.artifact import Layer, Ref, Tensor, combine
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
-from reconstruct.rules.engine import Noted
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
 _FIELDS = {"nb_filters", "kernel_size", "nb_stacks", "dilations", "padding", "use_skip_connections"}
@@ -33,7 +33,7 @@ _Weights = dict[str, dict[str, Tensor]]
 
 
 @known("TCN", source="keras-tcn 3.5.7, tcn.py", library="keras-tcn")
-def temporal_convolutions(layer: Layer) -> Layer | Noted:
+def temporal_convolutions(layer: Layer) -> Layer:
     """The blocks of dilated convolutions as layers of Keras; a weight normalization is computed once."""
     config = layer.config
     if not set(config) >= _FIELDS:
@@ -42,7 +42,7 @@ def temporal_convolutions(layer: Layer) -> Layer | Noted:
     first = blocks.pop(-1, {})
     early = bool(first) or not {"use_weight_norm", "go_backwards"} & set(config)
     activation = config.get("activation", "relu")
-    inner = "relu" if first else activation
+    inner = "relu" if early else activation
     count = int(config["nb_stacks"]) * len(config["dilations"])
     if sorted(blocks) != list(range(count)):
         raise NotEquivalent(f"{layer.name} has weights of {len(blocks)} blocks of keras-tcn, its config says {count}")
@@ -58,9 +58,9 @@ def temporal_convolutions(layer: Layer) -> Layer | Noted:
     skips = []
     for i in range(count):
         dilation = config["dilations"][i % len(config["dilations"])]
-        nodes += _block(f"block_{i}", blocks[i], at, config, int(dilation), inner, activation, bool(first))
+        nodes += _block(f"block_{i}", blocks[i], at, config, int(dilation), inner, activation, early)
         at = Ref(f"block_{i}_output")
-        skips.append(Ref(f"block_{i}_drop_1" if first else f"block_{i}_skip"))
+        skips.append(Ref(f"block_{i}_drop_1" if early else f"block_{i}_skip"))
     if config["use_skip_connections"]:
         at = skips[0]
         if count > 1:
@@ -69,14 +69,7 @@ def temporal_convolutions(layer: Layer) -> Layer | Noted:
     if not config.get("return_sequences"):
         nodes += _one_step(at, config["padding"])
         at = Ref(nodes[-1].name)
-    result = subgraph(layer, *nodes, outputs=at)
-    if early and not first and activation != "relu":
-        doubt = (
-            f"the activation {activation!r} of {layer.name} is taken to be that of every convolution, as in keras-tcn "
-            "3.2 and newer; until 3.1 it only closed each block, and the file does not say which version wrote it"
-        )
-        return Noted(result, (Finding("known_layer_assumed", "warning", layer.path, doubt),))
-    return result
+    return subgraph(layer, *nodes, outputs=at)
 
 
 def _block(
@@ -87,7 +80,7 @@ def _block(
     dilation: int,
     inner: Any,
     activation: Any,
-    version_2: bool,
+    early: bool,
 ) -> list[Layer]:
     """The nodes of a block: its output is called `<name>_output`, what goes to the skip connections `<name>_skip`."""
     nodes: list[Layer] = []
@@ -108,7 +101,7 @@ def _block(
             add(_normalization("LayerNormalization", f"{name}_norm_{k}", norm, 2))
         add(stock("Activation", f"{name}_activation_{k}", {"activation": inner}))
         add(stock("SpatialDropout1D", f"{name}_drop_{k}", {"rate": float(config.get("dropout_rate", 0.0))}))
-    if not version_2:
+    if not early:
         add(stock("Activation", f"{name}_skip", {"activation": activation}))
     straight = entry
     if "match" in weights:

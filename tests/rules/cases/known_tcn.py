@@ -92,6 +92,26 @@ step = sum(chosen, axis=1)
 -> step
 """,
     ),
+    Case(
+        "temporal_convolutions",
+        layer(
+            "TCN",
+            weights=block(0, 1),
+            **{k: v for k, v in (TCN | {"activation": "tanh"}).items() if k != "go_backwards"},
+        ),
+        """
+input = InputLayer
+block_0_conv_0 = Conv1D(input) filters=1 kernel_size=[2] data_format='channels_last' padding='causal' dilation_rate=[1] kernel=[[[0.0]], [[1.0]]] bias=[0.0]
+block_0_activation_0 = Activation(block_0_conv_0) activation='relu'
+block_0_drop_0 = SpatialDropout1D(block_0_activation_0) rate=0.5
+block_0_conv_1 = Conv1D(block_0_drop_0) filters=1 kernel_size=[2] data_format='channels_last' padding='causal' dilation_rate=[1] kernel=[[[0.0]], [[1.0]]] bias=[0.0]
+block_0_activation_1 = Activation(block_0_conv_1) activation='relu'
+block_0_drop_1 = SpatialDropout1D(block_0_activation_1) rate=0.5
+block_0_sum = Add([input, block_0_drop_1])
+block_0_output = Activation(block_0_sum) activation='tanh'
+-> block_0_drop_1
+""",
+    ),
 ]
 
 REFUSALS = [
