@@ -42,6 +42,12 @@ class Backend(StrEnum):
     cntk = "cntk"
 
 
+class Target(StrEnum):
+    """What a model may be written for, if not for Keras 3."""
+
+    tf_keras = "tf-keras"
+
+
 class Task(StrEnum):
     """What a model may be trained for, which decides the last activation."""
 
@@ -86,6 +92,9 @@ Tolerance = Annotated[
     typer.Option("--tolerance", metavar="float32=1e-4", help="relative difference allowed, by dtype; repeatable"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+For = Annotated[
+    Target | None, typer.Option("--target", help="write a file for tf_keras and TensorFlow up to 2.15, not for Keras 3")
+]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
 
@@ -248,13 +257,14 @@ def recover(
     write_differing: Annotated[
         bool, typer.Option("--write-differing", help="write the model although an oracle contradicts it")
     ] = False,
+    target: For = None,
     report: Report = None,
 ) -> None:
-    """Recover one model, verify it, and write it as a .keras file of Keras 3."""
+    """Recover one model, verify it, and write it as a .keras file of Keras 3 (or as .h5 or .keras of tf_keras)."""
     from reconstruct import display
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
-    _check_output(output, file)
+    _check_output(output, file, target)
     _check_custom(custom)
     _check_source(source)
     if report is not None:
@@ -287,7 +297,7 @@ def recover(
                     traceback.print_exc()
                 recovery = Recovery(Result(str(file)))
                 recovery.fail(_defect(error))
-            result = write(recovery, str(output), write_differing)
+            result = write(recovery, str(output), write_differing, target.value if target else None)
             if code is not None and result["status"] != "failed":
                 writing.write_text(code, recovery.code(str(output)))
         display.show_result(result)
@@ -465,6 +475,7 @@ def migrate(
     ] = None,
     custom: Custom = None,
     source: Source = None,
+    written_for: For = None,
 ) -> None:
     """Recover many models (files, or all below directories) into a directory. Can be run again to continue."""
     if len(paths) < 2:
@@ -501,6 +512,7 @@ def migrate(
                 jobs=jobs,
                 custom=custom or (),
                 source=None if source is None else str(source),
+                target=written_for.value if written_for else None,
                 on_total=bar.total,
                 on_unchanged=lambda count: display.say(f"{count} done by an earlier run, and unchanged", error=True),
                 on_result=bar.advance,
@@ -557,10 +569,12 @@ def _check_custom(custom: Sequence[str] | None) -> None:
             raise typer.BadParameter(f"{name} is no module: --source finds definitions in it", param_hint="--custom")
 
 
-def _check_output(output: Path, source: Path) -> None:
+def _check_output(output: Path, source: Path, target: Target | None = None) -> None:
     """Find out now, and not after the work, that the output cannot be written."""
     option = "-o"
-    if output.suffix != ".keras":
+    if target is not None and output.suffix not in (".h5", ".keras"):
+        raise typer.BadParameter(f"tf_keras goes by the suffix, .h5 or .keras; {output} has neither", param_hint=option)
+    if target is None and output.suffix != ".keras":
         raise typer.BadParameter(
             f"the name of the output must end in .keras, since Keras goes by that; {output} does not", param_hint=option
         )

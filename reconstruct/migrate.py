@@ -43,6 +43,7 @@ def migrate(
     jobs: int | None = None,
     custom: Sequence[str] = (),
     source: str | None = None,
+    target: str | None = None,
     on_total: Callable[[int], None] | None = None,
     on_unchanged: Callable[[int], None] | None = None,
     on_result: Callable[[dict[str, Any]], None] | None = None,
@@ -53,12 +54,14 @@ def migrate(
     others. A file that an earlier run with the same hints finished, and that has not changed, is not done again;
     `on_unchanged` gets the number of these.
     `hints` has, by path relative to its source directory, `input_shape`, `examples`, `custom`, `source` and `backend`.
-    `source` is a folder with the user's own code, for every file whose hint names no other.
+    `source` is a folder with the user's own code, for every file whose hint names no other. With `target="tf-keras"`
+    the files are `.h5` for tf_keras and TensorFlow up to 2.15: every release of tf.keras 2 reads HDF5, `.keras` only
+    those since 2.12.
     """
-    target = Path(destination)
-    target.mkdir(parents=True, exist_ok=True)
-    state = _State(target / STATE)
-    tasks = plan(sources, target, hints or {}, custom, source, state.owners)
+    folder = Path(destination)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = _State(folder / STATE)
+    tasks = plan(sources, folder, hints or {}, custom, source, state.owners, target)
     if on_total:
         on_total(len(tasks))
     results: dict[str, dict[str, Any]] = {}
@@ -102,9 +105,11 @@ def plan(
     custom: Sequence[str] = (),
     code: str | None = None,
     owners: Mapping[str, str] | None = None,
+    form: str | None = None,
 ) -> list[Task]:
     """The files to recover and where each goes: no two to the same place, and none to that of a source or of what an
-    earlier run wrote for another source (`owners`: absolute output to absolute source).
+    earlier run wrote for another source (`owners`: absolute output to absolute source). `form` is what they are written
+    for, if not for Keras 3.
 
     Raises `ReadError` for a source that does not exist.
     """
@@ -119,12 +124,14 @@ def plan(
     taken: set[str] = set()
     for path, (file, relative) in found.items():
         others = {_relative(Path(o), target) for o, by in (owners or {}).items() if by != str(path)}
-        output = output_name(relative, taken | sourced | others)
+        output = output_name(relative, taken | sourced | others, ".h5" if form else ".keras")
         taken.add(output.lower())  # some file systems do not tell case
         hint = dict(hints.get(relative, {}))
         hint["custom"] = [*custom, *hint.get("custom", [])]
         if code is not None:
             hint.setdefault("source", code)
+        if form is not None:
+            hint["target"] = form
         tasks.append(Task(str(file), str(target / output), hint))
     return tasks
 

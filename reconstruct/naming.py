@@ -17,7 +17,7 @@ def snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def output_name(relative: str, taken: Collection[str]) -> str:
+def output_name(relative: str, taken: Collection[str], ending: str = ".keras") -> str:
     """The path of the migrated file for a source's relative path, different from all in `taken` (lower case).
 
     >>> output_name("a/old.h5", ())
@@ -28,11 +28,11 @@ def output_name(relative: str, taken: Collection[str]) -> str:
     stem, dot, suffix = relative.rpartition(".")
     base = stem if dot and "/" not in suffix else relative
     base = base.removesuffix(".weights")
-    name = f"{base}.keras"
+    name = f"{base}{ending}"
     if name.lower() in taken:
-        name = f"{relative}.keras"
+        name = f"{relative}{ending}"
     count = 2
     while name.lower() in taken:
-        name = f"{relative}-{count}.keras"
+        name = f"{relative}-{count}{ending}"
         count += 1
     return name

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from reconstruct.objects.source import places
 from reconstruct.report import Result
 from reconstruct.verification.comparison import TOLERANCE, compare
 from reconstruct.verification.verdict import Arrays, unverified
+
+if TYPE_CHECKING:
+    from reconstruct.runtimes.worker import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -138,12 +141,33 @@ class Recovery:
             self._expected = list(zip(*probing.runnable(model, self.form), strict=True))
         return self._expected
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, target: str | None = None, pool: WorkerPool | None = None) -> None:
         """Write the model to `path`, whole or not at all, after the written file was loaded and compared once more.
 
-        Raises `BuildError` where the file gives other outputs than the model.
+        For Keras 3 that is a `.keras` file; with `target="tf-keras"` an `.h5` or `.keras` file for tf_keras and
+        TensorFlow up to 2.15, which tf_keras itself (in `pool`, where there is one) loads and compares.
+
+        Raises `BuildError` where the file gives other outputs than the model, and `NotEquivalent` for what the target
+        cannot say.
         """
-        target = Path(path)
+        if target is not None:
+            self._save_for(target, path, pool)
+            return
+        self._save(Path(path))
+
+    def _save_for(self, target: str, path: str | os.PathLike[str], pool: WorkerPool | None) -> None:
+        from reconstruct.runtimes.worker import WorkerPool as Pool
+        from reconstruct.targets import tf_keras
+
+        if target != tf_keras.NAME:
+            raise BuildError(f"there is no target {target!r}", hint=f"the only one is {tf_keras.NAME}")
+        if pool is not None:
+            tf_keras.save(self, path, pool)
+            return
+        with Pool() as own:
+            tf_keras.save(self, path, own)
+
+    def _save(self, target: Path) -> None:
         model = self.model
         from reconstruct.runtimes import keras_3
 

@@ -12,15 +12,15 @@ from reconstruct.rules.expansion import chain, stock
 from reconstruct.stock import foreign_activation
 
 SCALE = 1.2
-_LINEAR = (
+LINEAR = (
     "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D "
     "SeparableConv1D SeparableConv2D EinsumDense LocallyConnected1D LocallyConnected2D"
 ).split()
 # The variables that make x, each exactly once in every product.
-_FACTORS = ("kernel", "depthwise_kernel", "bias")
+FACTORS = ("kernel", "depthwise_kernel", "bias")
 
 
-@rule(layers=_LINEAR)
+@rule(layers=LINEAR)
 def foreign_activation_apart(layer: Layer, context: Context) -> Layer:
     """An activation that Keras 3 does not have becomes a layer of its own, so that the one before it is stock Keras."""
     name = foreign_activation(layer.config.get("activation"))
@@ -42,23 +42,23 @@ def hard_sigmoid_layer(layer: Layer) -> Layer:
     )
 
 
-@rule(layers=_LINEAR, writers=before_keras_3)
+@rule(layers=LINEAR, writers=before_keras_3)
 def hard_sigmoid_of_linear(layer: Layer) -> Layer:
     """hard_sigmoid was 0.2·x + 0.5 before Keras 3 and is x/6 + 0.5 since: kernel and bias are scaled by 1.2."""
     if layer.config.get("activation") != "hard_sigmoid":
         return layer
-    scaled = {k: t.map(_times_scale) for k, t in layer.weights.items() if k in _FACTORS}
+    scaled = {k: t.map(_times_scale) for k, t in layer.weights.items() if k in FACTORS}
     return layer.replace(weights={**layer.weights, **scaled})
 
 
 # Which gates, in the order of the kernel's blocks, go through recurrent_activation (Keras 2.2.4, layers/recurrent.py).
-_GATES = {"LSTM": (True, True, False, True), "GRU": (True, True, False)}
-_GATES["LSTMCell"] = _GATES["ConvLSTM1D"] = _GATES["ConvLSTM2D"] = _GATES["ConvLSTM3D"] = _GATES["LSTM"]
-_GATES["ConvLSTM2DCell"] = _GATES["LSTM"]
-_GATES["GRUCell"] = _GATES["GRU"]
+GATES = {"LSTM": (True, True, False, True), "GRU": (True, True, False)}
+GATES["LSTMCell"] = GATES["ConvLSTM1D"] = GATES["ConvLSTM2D"] = GATES["ConvLSTM3D"] = GATES["LSTM"]
+GATES["ConvLSTM2DCell"] = GATES["LSTM"]
+GATES["GRUCell"] = GATES["GRU"]
 
 
-@rule(layers=_GATES, writers=before_keras_3)
+@rule(layers=GATES, writers=before_keras_3)
 def hard_sigmoid_gates(layer: Layer) -> Layer:
     """hard_sigmoid was 0.2·x + 0.5 before Keras 3 and is x/6 + 0.5 since: the gates' weights are scaled by 1.2."""
     candidate = layer.config.get("activation") == "hard_sigmoid"
@@ -67,10 +67,10 @@ def hard_sigmoid_gates(layer: Layer) -> Layer:
             f"the cell state of {layer.name} goes through the old hard_sigmoid, which no weights can carry",
         )
     by_gate = layer.config.get("recurrent_activation") == "hard_sigmoid"
-    gates = tuple(by_gate if gate else candidate for gate in _GATES[layer.class_name])
+    gates = tuple(by_gate if gate else candidate for gate in GATES[layer.class_name])
     if not any(gates):
         return layer
-    return layer.replace(weights={k: _scale_gates(t, gates) for k, t in layer.weights.items()})
+    return layer.replace(weights={k: scale_gates(t, gates) for k, t in layer.weights.items()})
 
 
 @rule(layers=("SimpleRNN", "SimpleRNNCell"), writers=before_keras_3)
@@ -85,13 +85,13 @@ def _times_scale(array):  # type: ignore[no-untyped-def]
     return (array * SCALE).astype(array.dtype)
 
 
-def _scale_gates(tensor: Tensor, gates: tuple[bool, ...]) -> Tensor:
+def scale_gates(tensor: Tensor, gates: tuple[bool, ...], factor: float = SCALE) -> Tensor:
     def scale(array):  # type: ignore[no-untyped-def]
         units = array.shape[-1] // len(gates)
         scaled = array.copy()
         for i, gate in enumerate(gates):
             if gate:
-                scaled[..., i * units : (i + 1) * units] *= SCALE
+                scaled[..., i * units : (i + 1) * units] *= factor
         return scaled
 
     return tensor.map(scale)

@@ -44,14 +44,20 @@ def _one(request: dict[str, Any], pool: WorkerPool) -> dict[str, Any]:
         budget=hint.get("budget"),
         pool=pool,
     )
-    return write(recovery, request["output"])
+    return write(recovery, request["output"], target=hint.get("target"), pool=pool)
 
 
-def write(recovery: Recovery, output: str, write_differing: bool = False) -> dict[str, Any]:
-    """Save what is worth saving; the result as the report has it."""
+def write(
+    recovery: Recovery,
+    output: str,
+    write_differing: bool = False,
+    target: str | None = None,
+    pool: WorkerPool | None = None,
+) -> dict[str, Any]:
+    """Save what is worth saving, for Keras 3 or `target`; the result as the report has it."""
     if recovery.status in ("verified", "unverified", "partial") or (recovery.status == "differs" and write_differing):
         try:
-            recovery.save(output)
+            recovery.save(output, target=target, pool=pool)
         except (ReconstructError, OSError) as error:
             recovery.fail(error)
     return recovery.report

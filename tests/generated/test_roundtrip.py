@@ -1,0 +1,81 @@
+"""Random models, written by Keras 3 and tf_keras in every container, come back the same: outputs and every weight.
+
+`scripts/roundtrips` does many more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from reconstruct.runtimes.worker import WorkerPool
+from tests.generated.models import CONTAINERS, WRITERS, Recipe, Spec, build, can_write, keras_of, recipes
+from tests.generated.roundtrip import Lost, trip
+
+PAIRS = [(w, c) for w in WRITERS for c in CONTAINERS if can_write(w, c)]
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool() as pool:
+        yield pool
+
+
+@pytest.mark.filterwarnings("ignore")  # what Keras says of the older containers
+@pytest.mark.parametrize(("writer", "container"), PAIRS, ids=[f"{w}-{c}" for w, c in PAIRS])
+def test_random_models_come_back_the_same(writer: str, container: str, pool: WorkerPool) -> None:
+    @settings(
+        max_examples=3,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(recipes(writer))
+    def comes_back(recipe: Recipe) -> None:
+        assert trip(recipe, writer, container, pool).status in ("verified", "unverified")
+
+    comes_back()
+
+
+DENSE = Recipe((((None, 3), "float32"),), (Spec("Dense", {"units": 2}),), ((0, (0,)),), (1,), seed=1)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_changed_weight_is_noticed(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.generated import roundtrip
+
+    def build_another(recipe: Recipe, keras: Any) -> Any:
+        model = build(recipe, keras)
+        write = roundtrip.write
+
+        def write_and_change(model: Any, container: str, folder: Any) -> Any:
+            path = write(model, container, folder)
+            kernel = model.layers[-1].weights[0]
+            kernel.assign(kernel + 1e-6)
+            return path
+
+        monkeypatch.setattr(roundtrip, "write", write_and_change)
+        return model
+
+    monkeypatch.setattr(roundtrip, "build", build_another)
+    with pytest.raises(Lost, match="other weights"):
+        trip(DENSE, "keras", "keras", pool)
+
+
+@given(st.data())
+@settings(max_examples=5, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_recipe_and_its_seed_decide_the_weights(data: st.DataObject) -> None:
+    keras = keras_of("keras")
+    recipe = data.draw(recipes("keras"))
+    one, other = build(recipe, keras), build(recipe, keras)
+    assert [w.numpy().tobytes() for w in one.weights] == [w.numpy().tobytes() for w in other.weights]
+
+
+def test_a_recipe_prints_as_the_code_that_makes_it() -> None:
+    assert eval(repr(DENSE), {"Recipe": Recipe, "Spec": Spec}) == DENSE  # noqa: S307
