@@ -5,14 +5,17 @@ from __future__ import annotations
 from reconstruct.differences import diff
 from reconstruct.errors import ReconstructError
 from reconstruct.goldens import check, record, verify
+from reconstruct.limits import Limits
 from reconstruct.migrate import migrate
 from reconstruct.objects.custom import load as custom_objects
 from reconstruct.objects.custom import register
 from reconstruct.readers import read as inspect
 from reconstruct.recover import recover
 from reconstruct.recovery import Recovery
+from reconstruct.scanning import scan
 
 __all__ = [
+    "Limits",
     "ReconstructError",
     "Recovery",
     "check",
@@ -24,6 +27,7 @@ __all__ = [
     "recover",
     "register",
     "register_keras_objects",
+    "scan",
     "verify",
 ]
 

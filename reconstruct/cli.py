@@ -6,18 +6,22 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reconstruct import writing
 from reconstruct.errors import ReconstructError, of_framework
+
+if TYPE_CHECKING:
+    from reconstruct.limits import Limits
 
 app = typer.Typer(
     name="reconstruct",
@@ -94,6 +98,10 @@ Tolerance = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 For = Annotated[
     Target | None, typer.Option("--target", help="write a file for tf_keras and TensorFlow up to 2.15, not for Keras 3")
+]
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option("--limit", metavar="NAME=VALUE", help="let files ask for more (docs/limits.md); repeatable"),
 ]
 Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
@@ -191,13 +199,15 @@ def inspect(
     tensors: Annotated[
         bool, typer.Option("--tensors", help="a line for each tensor with a hash of its values")
     ] = False,
+    limit: LimitOption = None,
 ) -> None:
     """Show what a file holds, who wrote it, and what recovering it would change. Imports no framework."""
     from reconstruct import display, inspection
 
+    limits = _limits(limit)
     with _errors_shown():
         try:
-            facts = inspection.inspect(file)
+            facts = inspection.inspect(_address(file), limits)
         except ReconstructError as error:
             if not as_json:
                 raise
@@ -259,9 +269,12 @@ def recover(
     ] = False,
     target: For = None,
     report: Report = None,
+    limit: LimitOption = None,
 ) -> None:
     """Recover one model, verify it, and write it as a .keras file of Keras 3 (or as .h5 or .keras of tf_keras)."""
     from reconstruct import display
+
+    limits = _limits(limit)
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     _check_output(output, file, target)
@@ -290,6 +303,7 @@ def recover(
                     settings=_settings(settings or ()),
                     task=task.value if task else None,
                     budget=budget,
+                    limits=limits,
                     on_progress=say,
                 )
             except Exception as error:  # the report has it too
@@ -523,6 +537,34 @@ def migrate(
         raise typer.Exit(worst_exit_code([r["status"] for r in results]))
 
 
+@app.command()
+def scan(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", show_default=False, help="models, arrays, folders, SavedModels")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    sarif: Annotated[Path | None, typer.Option("--sarif", metavar="FILE", help="write SARIF 2.1.0, too")] = None,
+    limit: LimitOption = None,
+) -> None:
+    """Say what in files executes, reaches outside, takes memory or is damaged. Runs and opens nothing of it.
+
+    Exits with 1 if anything is an error (codes E_ and F_), else with 0. Imports no framework.
+    """
+    from reconstruct import display, scanning
+
+    limits = _limits(limit)
+    if sarif is not None:
+        _check_writable(sarif, "--sarif")
+    with _errors_shown():
+        report = scanning.scan(files, limits)
+        display.say(json.dumps(report, indent=1) if as_json else display.scan_text(report))
+        if sarif is not None:
+            from reconstruct.scanning import sarif as form
+
+            writing.write_json(sarif, form.document(report["files"], report["reconstruct"]))
+        raise typer.Exit(scanning.exit_code(report))
+
+
 @oracle_app.command("list")
 def list_oracles() -> None:
     """List the oracles and whether each can run here."""
@@ -554,6 +596,20 @@ def install_oracles() -> None:
                 failed = True
         display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
     raise typer.Exit(1 if failed else 0)
+
+
+def _limits(texts: Sequence[str] | None) -> Limits:
+    from reconstruct import limits
+
+    try:
+        return limits.parse(texts or ())
+    except limits.BadLimit as error:
+        raise typer.BadParameter(f"{error}; {error.hint}", param_hint="--limit") from None
+
+
+def _address(file: Path) -> Path | str:
+    """The path; an address as it was typed, since a path loses a slash of it."""
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", r"\1://", str(file)) if ":/" in str(file) else file
 
 
 def _check_source(source: Path | None) -> None:

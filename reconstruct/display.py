@@ -348,6 +348,32 @@ def show_oracles(oracles: Sequence[tuple[Runtime, str | None]]) -> None:
         say(f"{name:<20} {clean(reason) if reason else 'ready'}", "warning" if reason else None)
 
 
+# Scanning
+
+
+def scan_text(report: Mapping[str, Any]) -> str:
+    """What `scan` found, for people."""
+    lines: list[str] = []
+    for file in report["files"]:
+        count = len(file["findings"])
+        verdict = f"{count} {'finding' if count == 1 else 'findings'}" if count else "no findings"
+        kind = (
+            f" ({clean(file['kind'])}{', ' + clean(file['writer']) if file['writer'] else ''})" if file["kind"] else ""
+        )
+        lines.append(f"{clean(file['source'])}{kind}: {verdict}")
+        lines += [f"  {line}" for line in _finding_lines(file["findings"])]
+        for entry in file["lambdas"]:
+            digest = f", SHA-256 {entry['sha256'][:16]}…" if entry["sha256"] else ""
+            lines.append(f"  Lambda {clean(entry['path'])}: {_short(entry['does'])}{digest}")
+            if entry["uses"]:
+                lines.append(f"    names in its code: {_list(entry['uses'], 12)}")
+        if file["inspected"]:
+            lines.append(f"  inspected: {_short('; '.join(file['inspected']))}")
+        if file["not_inspected"]:
+            lines.append(f"  could not inspect: {_short('; '.join(file['not_inspected']))}")
+    return "\n".join(lines)
+
+
 # Inspection
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Finding, Layer, Ref, Tensor, refs_in
 from reconstruct.errors import NotEquivalent
+from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects import known, placeholders
 from reconstruct.objects.missing import missing
 from reconstruct.readers import read
@@ -31,12 +32,12 @@ _SETTINGS = (
 _UNREMARKABLE: tuple[Any, ...] = (None, "linear", "valid", "channels_last", "tf", False, [1, 1], [1], 1, (), [])
 
 
-def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
+def inspect(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> dict[str, Any]:
     """All that the file says, what recovering it would change, and what is missing for that.
 
     Raises what `readers.read` raises.
     """
-    artifact = read(path)
+    artifact = read(path, limits)
     writer = artifact.writer
     facts: dict[str, Any] = {
         "source": artifact.source,

@@ -14,6 +14,7 @@ import numpy as np
 from reconstruct import inferring, rules
 from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
+from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
 from reconstruct.objects.missing import missing
@@ -23,6 +24,7 @@ from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
 from reconstruct.rules.inputs import with_input_shapes
 from reconstruct.rules.layout import theano_doubt
+from reconstruct.scanning import resources
 from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, compare
 from reconstruct.verification.oracle import for_artifact as oracles_for
 from reconstruct.verification.oracle import why_not_asked
@@ -62,6 +64,7 @@ def recover(
     settings: Mapping[str, Any] | None = None,
     task: str | None = None,
     budget: float | None = None,
+    limits: Limits = DEFAULT,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
 ) -> Recovery:
@@ -93,6 +96,7 @@ def recover(
         settings or {},
         task,
         budget,
+        limits,
     )
     own = Pool() if pool is None else None
     try:
@@ -125,7 +129,7 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
 def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, say: Progress) -> None:
     result = recovery.result
     say("reading")
-    artifact = read(path)
+    artifact = read(path, options.limits)
     result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
     result.tensors = Tensors.of(artifact.tensors)
     if artifact.model is None:
@@ -136,6 +140,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     broken = next((f for f in stops if f.severity == "error"), None)
     if broken is not None:
         raise BuildError(broken.message, path=broken.path, hint=broken.hint)
+    _refuse_sizes(artifact, options.limits)
     if options.input_shape is not None:
         artifact = artifact.replace(model=with_input_shapes(artifact.model, options.input_shape))
     doubt = theano_doubt(artifact)
@@ -203,6 +208,13 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     native = _take_native(recovery, outcome, path, objects, made, outputs)
     _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
+
+
+def _refuse_sizes(artifact: Artifact, limits: Limits) -> None:
+    """Raises `BuildError` before anything is built that would take far more memory than the file justifies."""
+    problem = next(resources.findings(artifact, limits), None)
+    if problem is not None:
+        raise BuildError(problem.message, path=problem.path, hint=problem.hint, code=problem.code)
 
 
 def _assumed(findings: Sequence[Finding]) -> tuple[Mapping[str, Any], ...]:

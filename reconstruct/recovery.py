@@ -14,6 +14,7 @@ import numpy as np
 
 from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import BuildError, ReconstructError
+from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects.source import places
 from reconstruct.report import Result
 from reconstruct.verification.comparison import TOLERANCE, compare
@@ -32,7 +33,7 @@ class Options:
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
     inside the file run in oracles; without `verify` none is asked. `source` is a folder of the user's own code, in
     which missing classes are looked up. `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for
-    files of weights alone, whose architecture is inferred.
+    files of weights alone, whose architecture is inferred. `limits` say how much the file may ask for.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -46,6 +47,7 @@ class Options:
     settings: Mapping[str, Any] = field(default_factory=dict)
     task: str | None = None
     budget: float | None = None
+    limits: Limits = DEFAULT
 
 
 @dataclass

@@ -113,6 +113,11 @@ def _bytes(text: str) -> bytes:
         return raw
 
 
+def digest_of(text: str) -> str:
+    """SHA-256 of the code that a config holds as text, as `Stored.digest` has it."""
+    return Stored(_bytes(text)).digest
+
+
 def _value(value: Any) -> Any:
     """A default, an argument or a variable of a closure as configs write it."""
     if isinstance(value, Mapping):

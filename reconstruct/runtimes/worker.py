@@ -217,7 +217,7 @@ def command_for(runtime: oracles.Runtime) -> list[str]:
     return command if folder is None else [*command, str(folder.resolve())]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Where the child finds this package, also when it is not installed."""
     package = Path(__file__).resolve().parents[2]
     others = os.environ.get("PYTHONPATH")
@@ -242,7 +242,7 @@ class WorkerPool:
         """The worker for `runtime`, whose child starts with the first request."""
         with self._lock:
             if runtime not in self._workers:
-                self._workers[runtime] = Worker(command_for(runtime), runtime.name, _environment())
+                self._workers[runtime] = Worker(command_for(runtime), runtime.name, environment())
             return self._workers[runtime]
 
     def close(self) -> None:

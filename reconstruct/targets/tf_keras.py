@@ -105,7 +105,7 @@ def _verified(recovery: Recovery, written: Path, pool: WorkerPool) -> Sequence[F
         found = compare(theirs, ours)
         if not found.finite:
             continue
-        if recovery._random and found.problem is None:
+        if recovery.random and found.problem is None:
             continue
         if not found.within(_tolerance(recovery)):
             what = found.problem or f"by {found.relative:.1e}"

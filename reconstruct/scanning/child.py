@@ -1,0 +1,132 @@
+"""The process that reads files for `scan`, with limits on memory, computing time and what it may write.
+
+As a module it is the child: a line of JSON on stdin names a file, one on stdout is the answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from reconstruct.errors import ReconstructError
+from reconstruct.limits import DEFAULT, Limits
+
+
+class Scanner:
+    """Reads files in a child process, which is started again when it dies."""
+
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        from reconstruct.runtimes.worker import Worker, environment
+
+        self.limits = limits
+        command = [sys.executable, "-P", "-m", "reconstruct.scanning.child"]
+        self._worker = Worker(command, "the process that reads files", environment())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._worker.close()
+
+    def scan(self, path: str) -> dict[str, Any]:
+        """The entry of the report for one file."""
+        from reconstruct.scanning import crashed
+
+        name = path.encode("utf-8", "surrogateescape").decode("latin-1")
+        request = {"path": name, "folder": str(Path.cwd()), "limits": asdict(self.limits)}
+        try:
+            answer = self._worker.ask(request, self.limits.scan_seconds * 2)
+        except ReconstructError as error:
+            return crashed(path, str(error).splitlines()[0][:300])
+        return {**answer["scan"], "source": path}
+
+
+def entry(path: str, limits: Limits) -> dict[str, Any]:
+    """The entry of the report for one file, made in this process. All text can be written as UTF-8."""
+    from reconstruct.scanning.files import scan_file
+
+    scan = scan_file(path, limits)
+    made = {
+        "source": scan.source,
+        "kind": scan.kind,
+        "writer": scan.writer,
+        "status": scan.worst,
+        "inspected": scan.inspected,
+        "not_inspected": scan.not_inspected,
+        "findings": [asdict(finding) for finding in scan.findings],
+        "lambdas": scan.lambdas,
+    }
+    cleaned: dict[str, Any] = _writable(made)
+    return cleaned
+
+
+def _writable(value: Any) -> Any:
+    """The value with control characters, surrogates and HTML in its texts escaped."""
+    from reconstruct.display import clean
+
+    if isinstance(value, str):
+        return clean(value).replace("<", "\\u003c").replace(">", "\\u003e")[:4000]
+    if isinstance(value, dict):
+        return {str(k): _writable(v) for k, v in value.items()}
+    return [_writable(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def restrict(limits: Limits) -> None:
+    """Limit what this process may take, as far as the system can: memory, files written, core dumps, the network."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write; pipes are no files
+        resource.setrlimit(resource.RLIMIT_AS, (limits.scan_bytes, limits.scan_bytes))
+    with contextlib.suppress(AttributeError, OSError):  # Python 3.12 and newer, on Linux that allows it
+        os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)  # type: ignore[attr-defined]
+
+
+def _one(request: dict[str, Any]) -> dict[str, Any]:
+    limits = Limits(**request["limits"])
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        resource.setrlimit(resource.RLIMIT_CPU, (used + limits.scan_seconds, hard))
+    path = request["path"].encode("latin-1").decode("utf-8", "surrogateescape")
+    os.chdir(request["folder"])
+    return {"ok": True, "scan": entry(path, limits)}
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    restricted = False
+    answers.write('{"ok": true}\n')
+    answers.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        if not restricted:
+            restrict(Limits(**request["limits"]))
+            restricted = True
+        try:
+            answer = _one(request)
+        except MemoryError:
+            from reconstruct.scanning import crashed
+
+            answer = {
+                "ok": True,
+                "scan": crashed(request["path"], "reading it took more memory than scan_bytes allows"),
+            }
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
