@@ -182,7 +182,8 @@ class _Builder:
         if "dtype" in config:
             config["dtype"] = _dtype_name(config["dtype"])
         if layer.children:
-            instance = self._guard(layer, lambda: self._wrapper(cls, layer, config, inputs))
+            with keras.saving.custom_object_scope(self.custom_objects):  # Bidirectional makes copies of its layers
+                instance = self._guard(layer, lambda: self._wrapper(cls, layer, config, inputs))
         else:
             instance = self._guard(layer, lambda: self._instance(cls, layer, config))
         self._made.append((layer, instance))

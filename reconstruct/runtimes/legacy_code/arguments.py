@@ -84,18 +84,27 @@ def input_(shape: Any = None, **options: Any) -> Any:
     return keras.Input(shape=shape, **kept)
 
 
+_CONVOLVING = (keras.layers.ConvLSTM1D, keras.layers.ConvLSTM2D, keras.layers.ConvLSTM3D)
+
+
 @functools.cache
 def _tolerant(base: Any) -> Any:
     """The same layer, which takes what it was called with up to Keras 2.15."""
-    parameters = inspect.signature(base.__init__).parameters
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        names = list(parameters)[1:]
-        given = [_value(name, value) for name, value in zip(names, _args(base, args), strict=False)]
-        base.__init__(self, *given, **{**_defaults(base, names[: len(given)]), **_kwargs(parameters, kwargs)})
+        given, options = adapted(base, args, kwargs)
+        base.__init__(self, *given, **options)
 
     own = {"__init__": __init__, "__module__": base.__module__, "_legacy_stock": base}
     return type(base.__name__, (base,), own)
+
+
+def adapted(base: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments that a stock layer `base` of Keras 3 takes for those that code gave it up to Keras 2.15."""
+    parameters = inspect.signature(base.__init__).parameters
+    names = list(parameters)[1:]
+    given = [_value(name, value) for name, value in zip(names, _args(base, args), strict=False)]
+    return given, {**_defaults(base, names[: len(given)]), **_kwargs(parameters, kwargs)}
 
 
 def _defaults(base: Any, given: list[str]) -> dict[str, Any]:
@@ -105,6 +114,8 @@ def _defaults(base: Any, given: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if legacy_code.WRITER[0] < (2, 3, 0) and base in (keras.layers.LSTM, keras.layers.GRU):
         found["recurrent_activation"] = backend.get("hard_sigmoid")
+    if legacy_code.WRITER[0] < (3, 0, 0) and base in _CONVOLVING:
+        found["recurrent_activation"] = backend.get("hard_sigmoid")  # until 2.15 (layers/rnn/conv_lstm.py)
     if legacy_code.WRITER[0] < (2, 4, 0) and base is keras.layers.GRU:
         found["reset_after"] = False
     return {name: value for name, value in found.items() if name not in given}
@@ -146,13 +157,19 @@ def _numbers(parameters: Any, name: str, value: Any, kwargs: dict[str, Any]) -> 
 def _value(name: str, value: Any) -> Any:
     if name.endswith("_initializer"):
         return initializing.initializer(value)
-    if name.endswith("activation") and value == "hard_sigmoid":
+    if name.endswith("activation") and value == "hard_sigmoid" and _before_keras_3():
         return backend.get("hard_sigmoid")  # 0.2 x + 0.5, which Keras 3 changed
     if name == "data_format":
         return {"tf": "channels_last", "th": "channels_first"}.get(value, value)
     if name.endswith(("_regularizer", "_constraint")):
         return None
     return value
+
+
+def _before_keras_3() -> bool:
+    from reconstruct.runtimes import legacy_code
+
+    return legacy_code.WRITER[0] < (3, 0, 0)
 
 
 class _LikeVariable(type):

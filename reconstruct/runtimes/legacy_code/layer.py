@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src import backend as keras_backend
 from keras.src.ops.operation import Operation
+from keras.src.utils.python_utils import default
 
 from reconstruct.runtimes.legacy_code import initializing
 
@@ -118,9 +119,13 @@ class Legacy:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kept = {k: v for k, v in kwargs.items() if k not in _FORGOTTEN or _takes(self, k)}
-        following = _after(type(self), "__init__")
-        if following is keras.layers.Layer.__init__ and args:
+        base = next(b for b in type(self).__mro__[type(self).__mro__.index(Legacy) + 1 :] if "__init__" in vars(b))
+        if base is keras.layers.Layer:
             args = ()  # Keras 1 layers handed on whatever they were given
+        elif _is_layer(base) and base.__module__.startswith("keras.src.layers"):
+            from reconstruct.runtimes.legacy_code import arguments
+
+            args, kept = arguments.adapted(base, args, kept)  # type: ignore[assignment]
         if kept.get("dtype", "") is None:
             del kept["dtype"]
         if isinstance(kept.get("trainable"), int | np.bool_):
@@ -230,6 +235,21 @@ class Legacy:
     def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
         return made(cls, config, lambda kept: cls(**kept))
 
+    @default
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """What `call` gives, as tf.keras had it; TimeDistributed of Keras 3 has to know (layers/rnn)."""
+        following = _after(type(self), "compute_output_shape")
+        if following is not keras.layers.Layer.compute_output_shape:
+            return super().compute_output_shape(*args, **kwargs)  # type: ignore[misc]
+        spec = Operation.compute_output_spec(self, *_specs(self, args), **{
+            k.removesuffix("_shape"): _specs(self, v) for k, v in kwargs.items()
+        })
+        return keras.tree.map_structure(lambda t: tuple(t.shape), spec)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.__dict__["_legacy_called"] = True
+        return super().__call__(*args, **kwargs)  # type: ignore[misc]
+
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """What `call` gives, with the axes that only `compute_output_shape` knows."""
         following = _after(type(self), "compute_output_spec")
@@ -250,6 +270,69 @@ class Legacy:
                 for s, t in zip(shapes, flat, strict=True)
             ],
         )
+
+
+class LegacyUnbuilt(Legacy):
+    """What code expects of a base class that has nothing to build."""
+
+    @default
+    def build(self, input_shape: Any) -> None:
+        """Mark it as built; and where it was not called, but is built by a wrapper, build its parts."""
+        super().build(input_shape)  # type: ignore[misc]
+        if _own(type(self), "build") is None:
+            build_parts(self, input_shape)
+
+
+class LegacyRecurrent(Legacy):
+    """What code for Keras 2 expects of a recurrent layer that it derives from: Keras 3 has the arguments of `call` in
+    another order, and other names for those of `build` (Keras 2.2.4, layers/recurrent.py; Keras 3, layers/rnn/rnn.py).
+    """
+
+    def build(self, input_shape: Any) -> None:
+        shape = as_shape(input_shape)
+        super(Legacy, self).build(tuple(shape[0] if isinstance(shape, list) else shape))  # type: ignore[misc]
+
+    def call(
+        self, inputs: Any, mask: Any = None, training: Any = None, initial_state: Any = None, constants: Any = None
+    ) -> Any:
+        if constants is not None:
+            raise NotImplementedError("recurrent layers of Keras 3 take no constants")
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
+        return super().call(inputs, initial_state=initial_state, mask=mask, training=bool(training))  # type: ignore[misc]
+
+
+def _specs(self: Any, shapes: Any) -> Any:
+    """Symbolic tensors of these shapes, in their structure; a tuple or list of numbers is a shape."""
+    if isinstance(shapes, Mapping):
+        return {k: _specs(self, v) for k, v in shapes.items()}
+    if isinstance(shapes, tuple | list) and not all(n is None or isinstance(n, int) for n in shapes):
+        return type(shapes)(_specs(self, v) for v in shapes) if type(shapes) in (tuple, list) else list(shapes)
+    return keras.KerasTensor(tuple(shapes), self.compute_dtype)
+
+
+def build_parts(self: Any, *given: Any) -> None:
+    """Build the layers in a layer that is built for itself, and not as it is called, by following its `call`.
+
+    In Keras 2 they were built when the wrapper called it; Keras 3 has all variables made before that (layers/rnn/rnn.py,
+    `RNN.build`). What cannot be followed is left to the call.
+    """
+    if self.__dict__.get("_legacy_called") or all(part.built for part in self._layers):
+        return
+    shapes = [plain_shape(as_shape(shape)) for shape in given]
+    try:
+        inputs = [_specs(self, shape) for shape in shapes]
+        if hasattr(self, "state_size") and len(shapes) == 1:
+            sizes = self.state_size if isinstance(self.state_size, tuple | list) else [self.state_size]
+            inputs.append([keras.KerasTensor((shapes[0][0], *np.atleast_1d(n)), self.compute_dtype) for n in sizes])
+        locked = self._tracker.locked
+        self._tracker.unlock()
+        try:
+            keras_backend.compute_output_spec(self.call, *inputs)
+        finally:
+            if locked:
+                self._lock_state()
+    except Exception:  # whatever the user's code does with what it was not made for
+        return
 
 
 class _Listed(list):
@@ -283,11 +366,18 @@ def build_class(function: Any, name: str, *bases: Any, **options: Any) -> Any:
     given = [_unwrapped_base(b) for b in bases]
     at = next((i for i, b in enumerate(given) if _is_layer(b)), None)
     if at is not None and not any(isinstance(b, type) and issubclass(b, Legacy) for b in given):
-        given.insert(at, Legacy)
+        given.insert(at, _before(given[at]))
     made_class = builtins.__build_class__(function, name, *given, **options)
     if isinstance(made_class, type) and issubclass(made_class, Legacy):
         _adapt(made_class)
     return made_class
+
+
+def _before(base: Any) -> type[Legacy]:
+    """What goes before a layer of Keras among the bases of a class."""
+    if issubclass(base, keras.layers.RNN):
+        return LegacyRecurrent
+    return LegacyUnbuilt if base.build is keras.layers.Layer.build else Legacy
 
 
 def _unwrapped_base(base: Any) -> Any:
@@ -328,6 +418,8 @@ def _build(function: Callable[..., Any]) -> Callable[..., Any]:
         shapes = [as_shape(a) for a in args]
         # Keras has entered the scope of a name already; a build that is run again, as by a wrapper, starts anew
         function(self, *shapes, **{k: as_shape(v) for k, v in kwargs.items()})
+        if _own(type(self), "build") is build:
+            build_parts(self, *args, *kwargs.values())
         self.built = True
 
     return build
@@ -461,8 +553,8 @@ def _after(cls: Any, name: str) -> Any:
 
 def _own(cls: Any, name: str) -> Any:
     """What the user's classes define of that name."""
-    mro = cls.__mro__
-    return next((vars(base)[name] for base in mro[: mro.index(Legacy)] if name in vars(base)), None)
+    theirs = [base for base in cls.__mro__[: cls.__mro__.index(Legacy)] if base.__module__ != __name__]
+    return next((vars(base)[name] for base in theirs if name in vars(base)), None)
 
 
 def _stated_shape(self: Any, args: Any, kwargs: Any) -> Any:
