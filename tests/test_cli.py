@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from reconstruct import Recovery, cli, display, inspection
+from reconstruct import Limits, Recovery, cli, display, inspection
 from reconstruct import report as reports
 from reconstruct.artifact import Finding, Writer
 from reconstruct.errors import BuildError
@@ -44,7 +44,7 @@ def result_with(status: str, **changes: Any) -> reports.Result:
 class FakeRecovery(Recovery):
     """A recovery that needs no framework: saving writes a file with a word in it."""
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
         Path(path).write_text("model", "utf-8")
         self.result.output = str(path)
 
@@ -176,6 +176,7 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
         "settings": {"dense_2.activation": "tanh", "conv.strides": [2, 2]},
         "task": "classification",
         "budget": 5.0,
+        "limits": Limits(),
     }
 
 

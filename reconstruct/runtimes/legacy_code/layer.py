@@ -241,9 +241,9 @@ class Legacy:
         following = _after(type(self), "compute_output_shape")
         if following is not keras.layers.Layer.compute_output_shape:
             return super().compute_output_shape(*args, **kwargs)  # type: ignore[misc]
-        spec = Operation.compute_output_spec(self, *_specs(self, args), **{
-            k.removesuffix("_shape"): _specs(self, v) for k, v in kwargs.items()
-        })
+        spec = Operation.compute_output_spec(
+            self, *_specs(self, args), **{k.removesuffix("_shape"): _specs(self, v) for k, v in kwargs.items()}
+        )
         return keras.tree.map_structure(lambda t: tuple(t.shape), spec)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -313,8 +313,8 @@ def _specs(self: Any, shapes: Any) -> Any:
 def build_parts(self: Any, *given: Any) -> None:
     """Build the layers in a layer that is built for itself, and not as it is called, by following its `call`.
 
-    In Keras 2 they were built when the wrapper called it; Keras 3 has all variables made before that (layers/rnn/rnn.py,
-    `RNN.build`). What cannot be followed is left to the call.
+    In Keras 2 they were built when the wrapper called it; Keras 3 has all variables made before that
+    (layers/rnn/rnn.py, `RNN.build`). What cannot be followed is left to the call.
     """
     if self.__dict__.get("_legacy_called") or all(part.built for part in self._layers):
         return
