@@ -138,7 +138,7 @@ def test_what_has_no_other_form_stays_a_call(given: dict[str, Any], tmp_path: Pa
     assert "map_structure" in outcome.findings[0].message or "tensorflow.identity" in outcome.findings[0].message
     model = keras_3.build(outcome.artifact.model, {"odd": given["odd"]}).model
     np.testing.assert_allclose(model(VALUES), VALUES * 2.0)
-    assert not keras_3.is_stock(model)
+    assert not keras_3.is_portable(model)
     again = apply(outcome.artifact.replace(dialect=TF_KERAS), lambdas.RULES, given)
     assert again.changes == ()
 
