@@ -24,8 +24,9 @@ from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
 from reconstruct.rules.inputs import with_input_shapes
 from reconstruct.rules.layout import theano_doubt
+from reconstruct.runtimes.worker import WorkerPool, pool_or_own
 from reconstruct.scanning import resources
-from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, compare
+from reconstruct.verification.comparison import TOLERANCE, compare, tolerance_of
 from reconstruct.verification.oracle import for_artifact as oracles_for
 from reconstruct.verification.oracle import why_not_asked
 from reconstruct.verification.verdict import Arrays, Verdict, against_examples, against_oracles, unverified
@@ -78,8 +79,6 @@ def recover(
     >>> recovery.status, recovery.result.verification.oracle       # doctest: +SKIP
     ('verified', 'keras 2.2.4')
     """
-    from reconstruct.runtimes.worker import WorkerPool as Pool
-
     shapes = None
     if input_shape is not None:
         several = any(isinstance(s, list | tuple) or (s is None and len(input_shape) > 1) for s in input_shape)
@@ -98,12 +97,8 @@ def recover(
         budget,
         limits,
     )
-    own = Pool() if pool is None else None
-    try:
-        return _recover(str(path), options, own or pool, on_progress or (lambda message: None))  # type: ignore[arg-type]
-    finally:
-        if own is not None:
-            own.close()
+    with pool_or_own(pool) as workers:
+        return _recover(str(path), options, workers, on_progress or (lambda message: None))
 
 
 def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Recovery:
@@ -129,7 +124,7 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
 def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, say: Progress) -> None:
     result = recovery.result
     say("reading")
-    artifact = read(path, options.limits)
+    recovery.artifact = artifact = read(path, options.limits)
     result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
     result.tensors = Tensors.of(artifact.tensors)
     if artifact.model is None:
@@ -176,7 +171,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     try:
         built, lost = incomplete.build(outcome.artifact.model, objects)
     except (BuildError, ConfigError) as error:
-        if not _load_native(recovery, artifact, outcome, path, objects, error):
+        if not _load_native(recovery, outcome, path, objects, error):
             raise
         return
     recovery.add(*lost, *built.findings)
@@ -262,9 +257,9 @@ def _verify(
     from reconstruct.runtimes import keras_3
 
     model = recovery._model
-    tolerance = max([TOLERANCE, *(HALF_TOLERANCE.get(d, TOLERANCE) for d in keras_3.compute_dtypes(model))])
     if not options.verify:
         return unverified("no oracle was to be asked")
+    tolerance = tolerance_of(keras_3.compute_dtypes(model))
     if options.examples is not None:
         return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
     reason = None if options.trust_code else why_not_asked(artifact, recovery._custom_objects)
@@ -316,12 +311,7 @@ def _take_native(
 
 
 def _load_native(
-    recovery: Recovery,
-    artifact: Artifact,
-    outcome: Outcome,
-    path: str,
-    objects: Mapping[str, Any],
-    error: ReconstructError,
+    recovery: Recovery, outcome: Outcome, path: str, objects: Mapping[str, Any], error: ReconstructError
 ) -> bool:
     """The first rung alone, for a file by Keras 3 that only Keras itself can read; nothing independent confirms it."""
     if outcome.changes or outcome.artifact.writer.major < 3 or outcome.artifact.container == "config-json":
@@ -335,7 +325,7 @@ def _load_native(
     result = recovery.result
     result.rung, result.status = "native", "unverified"
     result.portable = keras_3.is_portable(recovery._model)
-    result.tensors = Tensors.of(artifact.tensors, artifact.tensors)
+    result.tensors = Tensors.of(outcome.artifact.tensors, outcome.artifact.tensors)
     result.verification = Verification(
         tried=({"oracle": "any", "outcome": f"only Keras itself could read the file: {error.message}"},)
     )

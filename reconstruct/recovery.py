@@ -8,20 +8,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import Finding, Layer
+from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import BuildError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects.source import places
 from reconstruct.report import Result
+from reconstruct.runtimes.worker import WorkerPool, pool_or_own
 from reconstruct.verification.comparison import TOLERANCE, compare
 from reconstruct.verification.verdict import Arrays, unverified
-
-if TYPE_CHECKING:
-    from reconstruct.runtimes.worker import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -56,18 +54,19 @@ class Recovery:
 
     result: Result
     _model: Any = None
-    _error: ReconstructError | None = None
+    error: ReconstructError | None = None  # what stopped it
     _expected: list[tuple[Arrays, Arrays]] = field(default_factory=list)
     _custom_objects: Mapping[str, Any] = field(default_factory=dict)
     _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
+    artifact: Artifact | None = None  # the file as it was read
     form: Layer | None = None  # the model as plain data, in the form of Keras 3
     random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
 
     @property
     def model(self) -> Any:
         """The Keras 3 model. Raises what stopped the recovery where there is none."""
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return self._model
 
     @property
@@ -128,7 +127,7 @@ class Recovery:
         where = getattr(error, "path", "") or getattr(error, "filename", None) or ""
         self.result.status = "failed"
         self.result.error = {"type": type(error).__name__, "message": message, "path": str(where), "hint": hint}
-        self._error = error if isinstance(error, ReconstructError) else ReconstructError(message, path=str(where))
+        self.error = error if isinstance(error, ReconstructError) else ReconstructError(message, path=str(where))
 
     def probes(self) -> list[tuple[Arrays, Arrays]]:
         """Inputs that the model runs on, seeded, and what it gives for them; each a list of arrays.
@@ -158,16 +157,12 @@ class Recovery:
         self._save(Path(path))
 
     def _save_for(self, target: str, path: str | os.PathLike[str], pool: WorkerPool | None) -> None:
-        from reconstruct.runtimes.worker import WorkerPool as Pool
         from reconstruct.targets import tf_keras
 
         if target != tf_keras.NAME:
             raise BuildError(f"there is no target {target!r}", hint=f"the only one is {tf_keras.NAME}")
-        if pool is not None:
-            tf_keras.save(self, path, pool)
-            return
-        with Pool() as own:
-            tf_keras.save(self, path, own)
+        with pool_or_own(pool) as workers:
+            tf_keras.save(self, path, workers)
 
     def _save(self, target: Path) -> None:
         model = self.model

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reconstruct.differences.compare import Difference, compare
 from reconstruct.errors import ReconstructError
@@ -17,9 +17,7 @@ from reconstruct.goldens.computing import Computed
 from reconstruct.goldens.golden import Golden
 from reconstruct.goldens.recording import file_hash
 from reconstruct.report import environment
-
-if TYPE_CHECKING:
-    from reconstruct.runtimes.worker import WorkerPool
+from reconstruct.runtimes.worker import WorkerPool, pool_or_own
 
 SAME, DIFFERS, MISSING, CANNOT_LOAD = "same", "differs", "missing", "cannot_load"
 _MOST_ENTRIES = 20
@@ -65,8 +63,9 @@ class Check:
 
     def to_json(self) -> dict[str, Any]:
         """As `--report` has it."""
-        found = {k: v for k, v in asdict(self).items() if k != "loaded"}
-        return {**found, "outputs": [asdict(o) for o in self.outputs]}
+        found = asdict(replace(self, loaded=None))  # which would be copied, weights and all
+        del found["loaded"]
+        return found
 
     def message(self) -> str:
         """What a person needs to act: what differs, by how much, where first, and why."""
@@ -111,22 +110,15 @@ def check(
     >>> [result.status for result in check(["goldens"])]         # doctest: +SKIP
     ['same']
     """
-    from reconstruct.runtimes.worker import WorkerPool as Pool
-
     paths = golden.find([Path(g) for g in goldens])
     if model is not None and len(paths) != 1:
         raise ReconstructError(f"--model is for one golden, and there are {len(paths)}", hint="name the golden")
     on_total(len(paths))
-    own = Pool() if pool is None else None
     results = []
-    try:
+    with pool_or_own(pool) as workers:
         for path in paths:
-            found = one(path, own or pool, model, tolerances or {}, plain, options)  # type: ignore[arg-type]
-            results.append(found)
-            on_result(found)
-    finally:
-        if own is not None:
-            own.close()
+            results.append(one(path, workers, model, tolerances or {}, plain, options))
+            on_result(results[-1])
     return results
 
 
@@ -166,13 +158,14 @@ def one(
     if len(changes) > _MOST_ENTRIES:
         changes[_MOST_ENTRIES:] = [f"and {len(changes) - _MOST_ENTRIES} more: reconstruct diff shows all"]
     same_file = file_hash(file) == recorded.sha256
-    cause = None if agrees else causes.likely(recorded, difference, place, same_file and not plain, environment())
+    around = environment()
+    cause = None if agrees else causes.likely(recorded, difference, place, same_file and not plain, around)
     altered = any(entry.kind in _ALTERED for entry in difference.entries)
     status = SAME if agrees and not altered else DIFFERS
     return Check(
         *(str(path), str(file), status, recorded.oracle, outputs, place, cause),
         changes=tuple(changes),
-        environment=environment(),
+        environment=around,
         loaded=loaded,
     )
 

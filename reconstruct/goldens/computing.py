@@ -44,7 +44,7 @@ def original(
     """
     recovery = recover(path, verify=False, pool=pool, **options)
     made = _probes(recovery, probes)
-    artifact = read(str(path))
+    artifact = _read(recovery)
     reason = "its architecture was inferred" if artifact.model is None else None
     if artifact.model is not None and not options.get("trust_code"):
         reason = why_not_asked(artifact)
@@ -61,10 +61,10 @@ def original(
             for (name, call, _), array in sorted(answer.layers.items(), key=lambda item: item[0]):
                 if call == 0:
                     layers.setdefault(name, []).append(array)
-            seen = view_of(recovery, artifact)
+            seen = view_of(recovery)
             return Computed(oracle.name, made, answer.outputs, layers, seen, [n.name for n in seen.layers.values()])
     found = _computed(recovery.model, made, f"reconstruct ({'; '.join(tried)})" if tried else "reconstruct")
-    return replace(found, view=view_of(recovery, artifact))
+    return replace(found, view=view_of(recovery))
 
 
 def here(
@@ -73,8 +73,7 @@ def here(
     """What the model recovered from a file computes in this process, and the model. Raises what stopped it."""
     recovery = recover(path, verify=False, pool=pool, **options)
     found = _computed(recovery.model, _probes(recovery, probes), "reconstruct")
-    seen = view_of(recovery, read(str(path)))
-    return replace(found, view=seen), recovery.model
+    return replace(found, view=view_of(recovery)), recovery.model
 
 
 def _probes(recovery: Recovery, given: Sequence[Arrays] | None) -> list[Arrays]:
@@ -122,8 +121,17 @@ def _computed(model: Any, probes: Sequence[Arrays], by: str) -> Computed:
     return Computed(by, probes, outputs, layers, None, list(layers))
 
 
-def view_of(recovery: Recovery, artifact: Artifact) -> View:
+def _read(recovery: Recovery) -> Artifact:
+    """The file as the recovery read it. Raises what stopped that."""
+    if recovery.artifact is None:
+        assert recovery.error is not None
+        raise recovery.error
+    return recovery.artifact
+
+
+def view_of(recovery: Recovery) -> View:
     """What the file holds, with what recovering it changed."""
+    artifact = _read(recovery)
     if artifact.model is None and recovery.form is not None:  # the layers inferred, with the file's tensors
         artifact = artifact.replace(model=recovery.form)
     return view(artifact)

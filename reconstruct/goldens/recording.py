@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from reconstruct.goldens import arrays
 from reconstruct.goldens.computing import Computed, original
 from reconstruct.goldens.golden import SUFFIX, TOLERANCES, Golden, Probe, read, write
 from reconstruct.report import environment
+from reconstruct.runtimes.worker import WorkerPool, pool_or_own
 from reconstruct.verification.examples import read_examples
-
-if TYPE_CHECKING:
-    from reconstruct.runtimes.worker import WorkerPool
 
 # A layer's outputs are there to find the place of a difference, for which a part of them will do
 _OF_LAYERS = 64
@@ -45,26 +43,20 @@ def record(
     >>> record(["old.h5"], "goldens")                    # doctest: +SKIP
     [PosixPath('goldens/old.golden.json')]
     """
-    from reconstruct.runtimes.worker import WorkerPool as Pool
-
     target = Path(destination)
     single = target.name.endswith(".json") and not target.is_dir()
     if single and len(models) != 1:
         raise BuildError(f"{target} is one file, for {len(models)} models", hint="give a directory")
     base = os.path.commonpath([Path(model).resolve().parent for model in models])
-    own = Pool() if pool is None else None
     written: list[Path] = []
-    try:
+    with pool_or_own(pool) as workers:
         for model in map(Path, models):
             on_progress(f"recording {model.name}")
             path = target if single else target / f"{os.path.relpath(model.resolve(), base)}{SUFFIX}"
             _keep_others(path, model)
-            golden = _one(model, path, examples, layers, full, tolerances, own or pool, options)  # type: ignore[arg-type]
+            golden = _one(model, path, examples, layers, full, tolerances, workers, options)
             write(golden, path)
             written.append(path)
-    finally:
-        if own is not None:
-            own.close()
     return written
 
 
@@ -122,6 +114,5 @@ def file_hash(path: Path) -> str:
         if path.is_dir():
             digest.update(str(each.relative_to(path)).encode())
         with each.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+            hashlib.file_digest(file, lambda: digest)
     return digest.hexdigest()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,9 @@ from reconstruct.errors import BuildError
 from reconstruct.goldens import arrays, golden
 from reconstruct.goldens.arrays import Disagreement, Recorded
 from reconstruct.goldens.computing import original
+from reconstruct.runtimes.worker import WorkerPool, pool_or_own
 from reconstruct.verification.comparison import TOLERANCE
 from reconstruct.verification.examples import read_examples
-
-if TYPE_CHECKING:
-    from reconstruct.runtimes.worker import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -70,19 +68,13 @@ def verify(
     >>> verify("old.h5", "new.keras").same                # doctest: +SKIP
     True
     """
-    from reconstruct.runtimes.worker import WorkerPool as Pool
-
-    own = Pool() if pool is None else None
-    try:
-        given = next((xs for path in (a, b) if (xs := _given(Path(path))) is not None), None)
-        sides = []
+    given = next((xs for path in (a, b) if (xs := _given(Path(path))) is not None), None)
+    sides = []
+    with pool_or_own(pool) as workers:
         for path in (a, b):
             on_progress(f"running {Path(path).name}")
-            side, given = _side(Path(path), given, own or pool, options)  # type: ignore[arg-type]
+            side, given = _side(Path(path), given, workers, options)
             sides.append(side)
-    finally:
-        if own is not None:
-            own.close()
     return _compared(sides[0], sides[1], tolerance)
 
 

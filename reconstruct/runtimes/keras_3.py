@@ -257,8 +257,7 @@ class _Builder:
             parts[key] = self.make(child, step)
         if layer.class_name == "Bidirectional":
             config = self._known_fields(cls, layer, config)
-            with keras.saving.custom_object_scope(self.custom_objects):  # it makes them again from their configs
-                both = cls(parts["forward_layer"], backward_layer=parts["backward_layer"], **config)
+            both = cls(parts["forward_layer"], backward_layer=parts["backward_layer"], **config)
             # Bidirectional makes copies of its layers (Keras 3, layers/rnn/bidirectional.py)
             copies = {id(a): b for key in parts for a, b in _paired(parts[key], getattr(both, key))}
             self._made = [(la, copies.get(id(instance), instance)) for la, instance in self._made]

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -252,3 +252,13 @@ class WorkerPool:
         for worker in workers:
             worker.close()
         atexit.unregister(self.close)
+
+
+@contextlib.contextmanager
+def pool_or_own(pool: WorkerPool | None) -> Iterator[WorkerPool]:
+    """The caller's pool, which stays as it is, or without one a pool that ends with the block."""
+    if pool is not None:
+        yield pool
+        return
+    with WorkerPool() as own:
+        yield own

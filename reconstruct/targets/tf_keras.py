@@ -17,7 +17,7 @@ from reconstruct.rules.engine import Outcome
 from reconstruct.runtimes import oracles
 from reconstruct.runtimes.worker import WorkerPool
 from reconstruct.targets import activations, files, graphs, layers, operations
-from reconstruct.verification.comparison import HALF_TOLERANCE, TOLERANCE, compare
+from reconstruct.verification.comparison import compare, tolerance_of
 from reconstruct.verification.oracle import OracleFailed, for_artifact
 
 NAME = "tf-keras"
@@ -88,6 +88,8 @@ def save(recovery: Recovery, path: str | os.PathLike[str], pool: WorkerPool) -> 
 
 def _verified(recovery: Recovery, written: Path, pool: WorkerPool) -> Sequence[Finding]:
     """What tf_keras makes of the file, as findings; raises `BuildError` where that is not what it should be."""
+    from reconstruct.runtimes import keras_3
+
     if not recovery._expected:
         raise BuildError(
             "the recovered model was not run, so that nothing can be compared with what tf_keras makes of it",
@@ -100,6 +102,7 @@ def _verified(recovery: Recovery, written: Path, pool: WorkerPool) -> Sequence[F
     except OracleFailed as error:
         message = f"{oracle.name} does not run the file written for it: {error.message}"
         raise BuildError(message, hint="please report this, with the file if you can") from error
+    tolerance = tolerance_of(keras_3.compute_dtypes(recovery.model))
     worst = 0.0
     for theirs, (_, ours) in zip(answer.outputs, recovery._expected, strict=True):
         found = compare(theirs, ours)
@@ -107,17 +110,10 @@ def _verified(recovery: Recovery, written: Path, pool: WorkerPool) -> Sequence[F
             continue
         if recovery.random and found.problem is None:
             continue
-        if not found.within(_tolerance(recovery)):
+        if not found.within(tolerance):
             what = found.problem or f"by {found.relative:.1e}"
             hint = "please report this, with the file if you can"
             raise BuildError(f"the file written for {oracle.name} gives other outputs there: {what}", hint=hint)
         worst = max(worst, found.absolute)
     message = f"{oracle.name} loads the file and agrees with the recovered model (largest difference {worst:.1e})"
     return [Finding("target_verified", "info", "model", message)]
-
-
-def _tolerance(recovery: Recovery) -> float:
-    from reconstruct.runtimes import keras_3
-
-    dtypes = keras_3.compute_dtypes(recovery.model)
-    return max([TOLERANCE, *(HALF_TOLERANCE.get(d, TOLERANCE) for d in dtypes)])

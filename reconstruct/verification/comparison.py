@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,15 @@ import numpy as np
 TOLERANCE = 1e-4
 # What rounding alone does to numbers of 11 and of 8 bits through a network
 HALF_TOLERANCE = {"float16": 1e-2, "bfloat16": 5e-2}
+
+
+def tolerance_of(dtypes: Iterable[str]) -> float:
+    """What a model that computes in these dtypes may be apart from the original.
+
+    >>> tolerance_of({"float32", "float16"})
+    0.01
+    """
+    return max([TOLERANCE, *(HALF_TOLERANCE.get(dtype, TOLERANCE) for dtype in dtypes)])
 
 
 @dataclass(frozen=True)
