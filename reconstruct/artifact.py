@@ -200,6 +200,11 @@ class Layer:
         return self.graph is not None
 
     @property
+    def is_operation(self) -> bool:
+        """Whether it is a call of `keras.ops` in a graph, as Keras 3 writes it into a file."""
+        return (self.package or "").startswith(("keras.src.ops", "keras.ops"))
+
+    @property
     def trainable(self) -> bool:
         return bool(self.config.get("trainable", True))
 

@@ -63,12 +63,30 @@ class Task(StrEnum):
     image = "image"
 
 
+def _existing_source(source: Path | None) -> Path | None:
+    if source is not None and not source.exists():
+        raise typer.BadParameter(f"there is no {source}", param_hint="--source")
+    return source
+
+
+def _existing_code(custom: list[str] | None) -> list[str] | None:
+    for name in custom or ():
+        if name.endswith((".py", ".ipynb")) and not Path(name).exists():
+            raise typer.BadParameter(f"there is no {name}", param_hint="--custom")
+        if name.endswith(".ipynb") or Path(name).is_dir():
+            raise typer.BadParameter(f"{name} is no module: --source finds definitions in it", param_hint="--custom")
+    return custom
+
+
 File = Annotated[
     Path,
     typer.Argument(metavar="FILE", show_default=False, help="a saved model: .h5, .keras, a directory or config JSON"),
 ]
 Custom = Annotated[
-    list[str] | None, typer.Option("--custom", metavar="MODULE_OR_FILE", help="code of custom layers; repeatable")
+    list[str] | None,
+    typer.Option(
+        "--custom", metavar="MODULE_OR_FILE", callback=_existing_code, help="code of custom layers; repeatable"
+    ),
 ]
 InputShape = Annotated[
     list[str] | None,
@@ -77,7 +95,10 @@ InputShape = Annotated[
 Source = Annotated[
     Path | None,
     typer.Option(
-        "--source", metavar="DIR", help="your own code: the definitions of missing classes are found in it and run"
+        "--source",
+        metavar="DIR",
+        callback=_existing_source,
+        help="your own code: the definitions of missing classes are found in it and run",
     ),
 ]
 Settings = Annotated[
@@ -278,8 +299,6 @@ def recover(
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     _check_output(output, file, target)
-    _check_custom(custom)
-    _check_source(source)
     if report is not None:
         _check_writable(report, "--report")
     if code is not None:
@@ -336,8 +355,6 @@ def record(
     """Record what models compute, in the Keras that wrote them where it runs, for `check` to compare with."""
     from reconstruct import display
 
-    _check_custom(custom)
-    _check_source(source)
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     chosen = _tolerances(tolerance or ())
     with _errors_shown(), _quiet_frameworks():
@@ -379,8 +396,6 @@ def check(
     """Check that models still compute what was recorded. Exits with 1 where one does not."""
     from reconstruct import display
 
-    _check_custom(custom)
-    _check_source(source)
     chosen = _tolerances(tolerance or ())
     for path, option in ((junit, "--junit"), (report, "--report")):
         if path is not None:
@@ -426,8 +441,6 @@ def verify(
     """Compare what two models compute, each in its own Keras; exits with 1 and the first layer where they differ."""
     from reconstruct import display
 
-    _check_custom(custom)
-    _check_source(source)
     with _errors_shown(), _quiet_frameworks():
         from reconstruct import goldens
 
@@ -496,8 +509,6 @@ def migrate(
         raise typer.BadParameter("give at least one source and the destination directory")
     from reconstruct import display
 
-    _check_source(source)
-    _check_custom(custom)
     *sources, target = paths
     if target.exists() and not target.is_dir():
         raise typer.BadParameter(f"the destination {target} is not a directory")
@@ -542,7 +553,7 @@ def scan(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE…", show_default=False, help="models, arrays, folders, SavedModels")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    as_json: Json = False,
     sarif: Annotated[Path | None, typer.Option("--sarif", metavar="FILE", help="write SARIF 2.1.0, too")] = None,
     limit: LimitOption = None,
 ) -> None:
@@ -610,19 +621,6 @@ def _limits(texts: Sequence[str] | None) -> Limits:
 def _address(file: Path) -> Path | str:
     """The path; an address as it was typed, since a path loses a slash of it."""
     return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", r"\1://", str(file)) if ":/" in str(file) else file
-
-
-def _check_source(source: Path | None) -> None:
-    if source is not None and not source.exists():
-        raise typer.BadParameter(f"there is no {source}", param_hint="--source")
-
-
-def _check_custom(custom: Sequence[str] | None) -> None:
-    for name in custom or ():
-        if name.endswith((".py", ".ipynb")) and not Path(name).exists():
-            raise typer.BadParameter(f"there is no {name}", param_hint="--custom")
-        if name.endswith(".ipynb") or Path(name).is_dir():
-            raise typer.BadParameter(f"{name} is no module: --source finds definitions in it", param_hint="--custom")
 
 
 def _check_output(output: Path, source: Path, target: Target | None = None) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from reconstruct.naming import UNPRINTABLE
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -36,7 +38,6 @@ _STYLES = {
 _DOUBTS = ("backend_unknown", "source_ambiguous", "argument_from_weights")
 # Codes of findings for which `reconstruct stub` writes a skeleton
 MISSING = ("missing_layer", "missing_lambda", "missing_activation")
-_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # controls, directions, surrogates, private use, line ends
 _LONGEST, _WIDEST = 400, 44
 _MOST_ASSUMPTIONS = 20
 _ALIKE = 3  # findings of one kind that are shown in full
@@ -48,7 +49,7 @@ def clean(value: Any) -> str:
     >>> clean("a\x1b[31m\nb")
     'a\\x1b[31m\\x0ab'
     """
-    return "".join(_escaped(c) if unicodedata.category(c) in _UNPRINTABLE else c for c in str(value))
+    return "".join(_escaped(c) if unicodedata.category(c) in UNPRINTABLE else c for c in str(value))
 
 
 def _escaped(character: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+# Categories of characters that can act on whoever shows them: controls, directions, surrogates, private use, line ends
+UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
 
 def snake_case(name: str) -> str:
     """A class name as Keras turns it into a layer's name or a group's (Keras 3, utils/naming.py).

@@ -85,7 +85,7 @@ def document(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The whole report."""
     return {
         "version": VERSION,
-        "reconstruct": _version("keras-reconstruct"),
+        "reconstruct": version_of("keras-reconstruct"),
         "environment": environment(),
         "results": list(results),
     }
@@ -94,10 +94,10 @@ def document(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def environment() -> dict[str, str]:
     """Versions of what computed the result."""
     packages = ("keras", "tensorflow", "tf_keras", "numpy", "h5py")
-    return {"python": sys.version.split()[0], "platform": platform.platform(), **{p: _version(p) for p in packages}}
+    return {"python": sys.version.split()[0], "platform": platform.platform(), **{p: version_of(p) for p in packages}}
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

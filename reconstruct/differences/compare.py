@@ -58,10 +58,6 @@ class Difference:
             "tensors_compared": self.tensors_compared,
         }
 
-    def at(self, path: str) -> list[Entry]:
-        """The differences of one layer."""
-        return [entry for entry in self.entries if entry.path == path]
-
 
 def compare(a: View, b: View) -> Difference:
     """The difference between two models, `a` being the one before."""

@@ -14,7 +14,7 @@ _ALIASES = {"abs": "absolute"}
 
 def is_operation(layer: Layer) -> bool:
     """Whether a node is an operation: as the rules make it (`Op`), or as Keras 3 writes it into a file."""
-    return layer.class_name == "Op" or (layer.package or "").startswith(("keras.src.ops", "keras.ops"))
+    return layer.class_name == "Op" or layer.is_operation
 
 
 def name(layer: Layer) -> str:

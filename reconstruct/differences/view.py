@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from reconstruct import rules
-from reconstruct.artifact import Artifact, Call, Finding, Group, Layer, Ref, Tensor, map_refs, refs_in
+from reconstruct.artifact import Artifact, Call, Group, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.differences import canonical, operations
 from reconstruct.objects import placeholders
 from reconstruct.rules import training
@@ -77,7 +77,6 @@ class View:
     outputs: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
-    findings: tuple[Finding, ...] = ()
 
 
 def view(artifact: Artifact, raw: bool = False) -> View:
@@ -85,14 +84,14 @@ def view(artifact: Artifact, raw: bool = False) -> View:
 
     `changes` are what the rules did for that.
     """
-    model, findings = artifact.model, artifact.findings
+    model = artifact.model
     changes: tuple[Change, ...] = ()
     if model is None:
         return View(artifact.source, artifact.container, str(artifact.writer), _groups(artifact.groups))
     if not raw:
         outcome = rules.apply(artifact, rules.RULES, instead=placeholders.refused)
         assert outcome.artifact.model is not None
-        model, changes, findings = outcome.artifact.model, outcome.changes, (*findings, *outcome.findings)
+        model, changes = outcome.artifact.model, outcome.changes
     compiled: dict[str, Any] = {}
     if artifact.training is not None:
         translated, more, _ = training.translate(artifact.training, artifact.writer, artifact.model)
@@ -109,7 +108,6 @@ def view(artifact: Artifact, raw: bool = False) -> View:
         outputs,
         canonical.value(compiled),
         tuple(changes),
-        tuple(findings),
     )
 
 

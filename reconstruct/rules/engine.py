@@ -193,8 +193,8 @@ def _stock_base(given: type, neutral: bool) -> str | None:
 
     One that computes in a `call` of its own may mean anything by its fields, but takes them all the same (`neutral`).
     """
-    for base in given.__mro__[1:]:
-        if base.__module__.startswith(("keras.", "tf_keras.")):
+    for base in given.__mro__:
+        if base is not given and base.__module__.startswith(("keras.", "tf_keras.")):
             known = base.__name__ in LAYERS and base.__name__ not in ("Layer", "Wrapper")
             return base.__name__ if known else None
         if "call" in vars(base) and not neutral:
@@ -207,8 +207,7 @@ def _on_subclass(each: Rule, layer: Layer, context: Context, given: type) -> Lay
 
     A rule that would make another class of it has nothing to say.
     """
-    neutral = each.effect == "neutral"
-    base = None if "call" in vars(given) and not neutral else _stock_base(given, neutral)
+    base = _stock_base(given, each.effect == "neutral")
     if base is None or each.layers is None or base not in each.layers:
         return layer
     result: Any = each.function(layer.replace(class_name=base), context)

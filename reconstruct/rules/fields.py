@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reconstruct.artifact import Layer
+from reconstruct.artifact import Layer, Writer
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import EFFECTS, Context, Rule, before_keras_3
 
@@ -90,22 +91,42 @@ FIELDS = (
 )
 
 
-def _row(row: Field) -> Rule:
+def field_rule(
+    row: Field,
+    keras: str,
+    writers: Callable[[Writer], bool],
+    skips: Callable[[Layer], bool],
+    refusal: Callable[[Layer, Any], str],
+) -> Rule:
+    """The rule of a row, for what `keras` does not know. It leaves layers that it `skips`.
+
+    `refusal` says of a layer and a value why there is no form with the same meaning.
+    """
     layers = None if row.layers == "*" else tuple(row.layers.split())
 
     def apply(layer: Layer, context: Context) -> Layer:
-        if row.field not in layer.config or layer.is_model or layer.class_name == "Op":
+        if row.field not in layer.config or layer.is_model or skips(layer):
             return layer
         value = layer.config[row.field]
         if row.to is not None:
             return layer.without(row.field).having(**{row.to: value})
         if row.only and value not in row.only:
-            raise NotEquivalent(f"{layer.class_name} has {row.field}={value!r}, which Keras 3 does not have")
+            raise NotEquivalent(refusal(layer, value))
         return layer.without(row.field)
 
     assert row.effect in EFFECTS
     verb = f"rename_{row.field}_to_{row.to}" if row.to else f"drop_{row.field}"
-    return Rule(verb, apply, layers, before_keras_3, row.effect, f"Keras 3 has no `{row.field}`: {row.why}.")
+    return Rule(verb, apply, layers, writers, row.effect, f"{keras} has no `{row.field}`: {row.why}.")
+
+
+def _row(row: Field) -> Rule:
+    return field_rule(
+        row,
+        "Keras 3",
+        before_keras_3,
+        lambda layer: layer.class_name == "Op",
+        lambda layer, value: f"{layer.class_name} has {row.field}={value!r}, which Keras 3 does not have",
+    )
 
 
 RULES = tuple(_row(row) for row in FIELDS)

@@ -32,9 +32,9 @@ def scan(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], limit
 
 def document(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The whole report."""
-    from reconstruct.report import VERSION, _version
+    from reconstruct.report import VERSION, version_of
 
-    return {"version": VERSION, "reconstruct": _version("keras-reconstruct"), "files": list(files)}
+    return {"version": VERSION, "reconstruct": version_of("keras-reconstruct"), "files": list(files)}
 
 
 def exit_code(report: Mapping[str, Any]) -> int:

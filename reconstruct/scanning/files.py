@@ -96,13 +96,7 @@ def _file(scan: Scan, path: Path, limits: Limits) -> None:
     if path.name == "saved_model.pb" and path.is_file():
         _directory(scan, path.parent, limits)
         return
-    try:
-        scan.kind = sniff(path)
-    except ReconstructError as error:
-        if error.code not in ("E_NOT_A_MODEL",) or not path.is_file():
-            raise
-        _unknown(scan, path, error)
-        return
+    scan.kind = sniff(path)
     wanted = _SUFFIXES.get(path.suffix.lower())
     if wanted is not None and wanted != scan.kind:
         message = f"the name ends in {path.suffix}, and the content is {scan.kind}: others may take it for another file"
@@ -113,11 +107,6 @@ def _file(scan: Scan, path: Path, limits: Limits) -> None:
         _zip(scan, path, limits)
     else:
         _json(scan, path, limits)
-
-
-def _unknown(scan: Scan, path: Path, error: ReconstructError) -> None:
-    """What no reader knows; a pickle in it is named, whatever is before it."""
-    raise error
 
 
 def _hdf5_file(scan: Scan, path: Path, limits: Limits) -> None:
@@ -235,7 +224,7 @@ def _member_json(scan: Scan, archive: zipfile.ZipFile, name: str, path: Path, li
     scan.inspected.append(name)
     if name == "config.json":
         scan.add(config.findings(value, name, limits))
-    if isinstance(value, dict) and isinstance(value.get("weight_map"), dict):
+    if _lists_shards(value):
         _shards(scan, value["weight_map"], None)
 
 
@@ -245,6 +234,10 @@ def _member_h5(scan: Scan, path: Path, info: zipfile.ZipInfo, limits: Limits) ->
             _hdf5(scan, path, member, info.filename, limits)
     except ReconstructError as error:
         scan.failed(error, info.filename, "E_ZIP_CORRUPT")
+
+
+def _lists_shards(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("weight_map"), dict)
 
 
 def _shards(scan: Scan, weight_map: dict[str, Any], folder: Path | None) -> None:
@@ -261,14 +254,22 @@ def _shards(scan: Scan, weight_map: dict[str, Any], folder: Path | None) -> None
             scan.add([Finding("E_SHARD_PATH", "error", name, message, "give the folder with the files themselves")])
 
 
-def _json(scan: Scan, path: Path, limits: Limits) -> None:
+def _decoded_file(scan: Scan, path: Path, limits: Limits) -> Any:
+    """The JSON value in a file; None where it cannot be decoded, too, which `not_inspected` then says."""
     try:
         value, odd = config_json.decoded(path, limits)
     except ReconstructError as error:
         scan.failed(error, path.name, "E_JSON")
-        return
+        return None
     scan.add(odd)
-    if isinstance(value, dict) and isinstance(value.get("weight_map"), dict):
+    return value
+
+
+def _json(scan: Scan, path: Path, limits: Limits) -> None:
+    value = _decoded_file(scan, path, limits)
+    if value is None and path.name in scan.not_inspected:
+        return
+    if _lists_shards(value):
         scan.kind = "shards"
         _shards(scan, value["weight_map"], path.parent)
         scan.inspected.append("the list of shards")
@@ -309,16 +310,13 @@ def _directory(scan: Scan, path: Path, limits: Limits) -> None:
     for member in sorted(path.glob("*.json")):
         if member.is_symlink() or not member.is_file():
             continue
-        try:
-            value, odd = config_json.decoded(member, limits)
-        except ReconstructError as error:
-            scan.failed(error, member.name, "E_JSON")
+        value = _decoded_file(scan, member, limits)
+        if value is None and member.name in scan.not_inspected:
             continue
-        scan.add(odd)
         scan.inspected.append(member.name)
         if member.name == "config.json":
             scan.add(config.findings(value, member.name, limits))
-        if isinstance(value, dict) and isinstance(value.get("weight_map"), dict):
+        if _lists_shards(value):
             _shards(scan, value["weight_map"], path)
     for member in sorted(path.glob("*.h5")):
         if member.is_file() and not member.is_symlink():

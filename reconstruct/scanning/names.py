@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 from reconstruct.limits import DEFAULT, Limits
+from reconstruct.naming import UNPRINTABLE
 
-_ACTING = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _HTML = re.compile(r"<\s*[A-Za-z/!?][^>]*[>]|<\s*(script|img|svg|iframe)", re.IGNORECASE)
 
 
@@ -18,7 +18,7 @@ def problem(name: str, limits: Limits = DEFAULT) -> str | None:
     kinds = {unicodedata.category(c) for c in name if not " " <= c <= "~"}
     if "Cs" in kinds:
         return "has half a surrogate pair, which no file or report can hold"
-    if kinds.intersection(_ACTING):
+    if kinds.intersection(UNPRINTABLE):
         return "has control characters, which can move a cursor or turn text around"
     if ".." in re.split(r"[/\\]", name) or name.startswith("\\"):
         return "would lead out of a folder if it were taken for a path"

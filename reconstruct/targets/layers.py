@@ -6,7 +6,6 @@ Versions: Keras 3.15 on one side; on the other tf_keras 2.21, whose layers are t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,25 +13,15 @@ import numpy as np
 from reconstruct.artifact import Call, Finding, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.placeholders import is_placeholder
-from reconstruct.rules.engine import Context, Noted, Rule, rule
+from reconstruct.rules.engine import Noted, Rule, rule
 from reconstruct.rules.expansion import INPUT, call, stock, subgraph
+from reconstruct.rules.fields import Field, field_rule
 from reconstruct.stock import LAYERS
 from reconstruct.targets.graphs import inlined, is_small_graph, tf_op
-from reconstruct.targets.operations import is_operation
+from reconstruct.targets.operations import plain
 
 _MODELS = ("Sequential", "Functional", "Model")
 _STOCK_PACKAGES = ("keras", "builtins")
-
-
-@dataclass(frozen=True)
-class Field:
-    """A field that Keras 2 does not know. `only` lists the values that mean nothing; any other is an error."""
-
-    layers: str
-    field: str
-    why: str
-    to: str | None = None
-    only: tuple[Any, ...] = ()
 
 
 _RECURRENT = "SimpleRNN LSTM GRU RNN ConvLSTM1D ConvLSTM2D ConvLSTM3D SimpleRNNCell LSTMCell GRUCell StackedRNNCells"
@@ -46,8 +35,10 @@ FIELDS = (
     Field("*", "gptq_unpacked_column_size", "Keras 2 cannot quantise", only=(None,)),
     Field("*", "input_spec", "the call says it"),
     Field("InputLayer", "optional", "its default, False", only=(False, None)),
-    Field("InputLayer", "batch_shape", "Keras 2 calls it batch_input_shape", to="batch_input_shape"),
-    Field("LeakyReLU", "negative_slope", "Keras 2 calls it alpha", to="alpha"),
+    Field(
+        "InputLayer", "batch_shape", "Keras 2 calls it batch_input_shape", to="batch_input_shape", effect="preserving"
+    ),
+    Field("LeakyReLU", "negative_slope", "Keras 2 calls it alpha", to="alpha", effect="preserving"),
     Field(_RECURRENT, "zero_output_for_mask", "its default, False", only=(False, None)),
     Field(_RECURRENT, "use_cudnn", "it chose between equal computations"),
     Field(_RECURRENT, "seed", "used in training only"),
@@ -78,21 +69,13 @@ FIELDS = (
 
 
 def _row(row: Field) -> Rule:
-    layers = None if row.layers == "*" else tuple(row.layers.split())
-
-    def apply(layer: Layer, context: Context) -> Layer:
-        if row.field not in layer.config or layer.is_model or is_operation(layer):
-            return layer
-        value = layer.config[row.field]
-        if row.to is not None:
-            return layer.without(row.field).having(**{row.to: value})
-        if row.only and value not in row.only:
-            raise NotEquivalent(f"{layer.class_name} {layer.name!r} has {row.field}={value!r}: {row.why}")
-        return layer.without(row.field)
-
-    verb = f"rename_{row.field}_to_{row.to}" if row.to else f"drop_{row.field}"
-    effect = "preserving" if row.to else "neutral"
-    return Rule(verb, apply, layers, lambda writer: True, effect, f"Keras 2 has no `{row.field}`: {row.why}.")
+    return field_rule(
+        row,
+        "Keras 2",
+        lambda writer: True,
+        lambda layer: layer.is_operation,
+        lambda layer, value: f"{layer.class_name} {layer.name!r} has {row.field}={value!r}: {row.why}",
+    )
 
 
 # Layers that do nothing in inference, and that Keras 2 does not have (Keras 3.15, layers/preprocessing)
@@ -126,7 +109,7 @@ _ABSENT = {
 @rule()
 def absent_layers(layer: Layer) -> Layer:
     """A class that Keras 2 does not have and nothing there computes, or that is not Keras's own."""
-    if layer.is_model or is_operation(layer):
+    if layer.is_model or layer.is_operation:
         return layer
     if is_placeholder(layer):
         raise NotEquivalent(f"{layer.name!r} is a placeholder for a layer that is missing")
@@ -153,7 +136,7 @@ def training_only_layers(layer: Layer) -> Noted:
 def dtype_policy(layer: Layer) -> Layer:
     """Keras 3 writes a dtype policy as an object, Keras 2 a plain dtype as its name and a mixed one as `Policy`."""
     dtype = layer.config.get("dtype")
-    if is_operation(layer):
+    if layer.is_operation:
         return layer
     name = dtype.get("config", {}).get("name") if isinstance(dtype, Mapping) else dtype
     if layer.is_model:
@@ -179,7 +162,7 @@ def training_objects(layer: Layer) -> Layer:
     """Initializers, regularizers and constraints in the form that every Keras 2 reads: class and config."""
     changed: dict[str, Any] = {}
     for name, value in layer.config.items():
-        if not name.endswith(_OBJECTS) or not isinstance(value, Mapping) or is_operation(layer):
+        if not name.endswith(_OBJECTS) or not isinstance(value, Mapping) or layer.is_operation:
             continue
         plain = _plain_object(value)
         if name.endswith("initializer") and plain["class_name"] not in _INITIALIZERS:
@@ -196,12 +179,8 @@ def _plain_object(value: Mapping[str, Any]) -> dict[str, Any]:
     )
     if isinstance(config, Mapping):
         config = {k: v for k, v in config.items() if k not in ("input_axes", "output_axes")}
-        config = {k: _plain_number(v) for k, v in config.items()}
+        config = {k: plain(v) for k, v in config.items()}
     return {"class_name": class_name, "config": config}
-
-
-def _plain_number(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 @rule(layers=_MODELS, effect="neutral")
@@ -233,7 +212,7 @@ _STATEFUL = ("SimpleRNN", "LSTM", "GRU", "RNN", "ConvLSTM1D", "ConvLSTM2D", "Con
 @rule(effect="neutral")
 def call_arguments(layer: Layer) -> Layer:
     """Keras 2 takes one positional argument, further ones by name, and the initial states with the input."""
-    if is_operation(layer) or layer.class_name in ("TFOpLambda", "SlicingOpLambda") or not layer.calls:
+    if layer.is_operation or layer.class_name in ("TFOpLambda", "SlicingOpLambda") or not layer.calls:
         return layer
     calls = tuple(_call(layer, each) for each in layer.calls)
     return layer if calls == layer.calls else layer.replace(calls=calls)
@@ -319,7 +298,7 @@ def no_small_graph_in_wrapper(layer: Layer) -> Layer:
 def unknown_class(layer: Layer) -> Layer:
     """What is neither a layer of Keras nor a model cannot be written."""
     own = ("TFOpLambda", "SlicingOpLambda")
-    if layer.is_model or layer.class_name in LAYERS or layer.class_name in own or is_operation(layer):
+    if layer.is_model or layer.class_name in LAYERS or layer.class_name in own or layer.is_operation:
         return layer
     raise NotEquivalent(f"{layer.class_name} {layer.name!r} is no class of Keras 2")
 

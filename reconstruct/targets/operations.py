@@ -100,15 +100,10 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 _NODES_OF_STOCK = "give the model without that operation, or load it in Keras 3"
 
 
-def is_operation(layer: Layer) -> bool:
-    """Whether it is a call of `keras.ops` in a graph, as Keras 3 writes it."""
-    return (layer.package or "").startswith("keras.src.ops")
-
-
 @rule()
 def operations(layer: Layer) -> Layer:
     """Keras 2 has no `keras.ops`; a node that calls TensorFlow's function of the same meaning takes its place."""
-    if not is_operation(layer):
+    if not layer.is_operation:
         return layer
     if layer.class_name == "GetItem":
         return _slice(layer)
@@ -121,13 +116,13 @@ def operations(layer: Layer) -> Layer:
             hint=_NODES_OF_STOCK,
         )
     given = {k: v for k, v in layer.config.items() if k not in ("name", "trainable")}
-    settings = {row.settings[k]: _plain(v) for k, v in given.items() if k in row.settings}
+    settings = {row.settings[k]: plain(v) for k, v in given.items() if k in row.settings}
     positional = {name for name, _ in row.operands}
     for name, value in given.items():
         if name not in row.settings and name not in positional and value not in _DEFAULTS.get(name, ()):
             message = f"{layer.name!r} ({layer.class_name}) has {name}={value!r}, which no TensorFlow function takes so"
             raise NotEquivalent(message, hint=_NODES_OF_STOCK)
-    settings |= {new: _plain(given[old]) for old, new in row.operands if given.get(old) is not None}
+    settings |= {new: plain(given[old]) for old, new in row.operands if given.get(old) is not None}
     settings = _adapted(layer, settings)
     return _node(layer, row.function, tuple(_call(layer, row, each, settings) for each in layer.calls))
 
@@ -159,8 +154,8 @@ def _call(layer: Layer, row: Row, each: Call, settings: Mapping[str, Any]) -> Ca
         first, others[0] = others[0], first
     if len(others) > len(row.operands):
         raise NotEquivalent(f"{layer.name!r} ({layer.class_name}) is called in a way that is not known")
-    kwargs = {new: _plain(value) for (_, new), value in zip(row.operands, others, strict=False)}
-    first = _plain(first)
+    kwargs = {new: plain(value) for (_, new), value in zip(row.operands, others, strict=False)}
+    first = plain(first)
     if not _has_ref(first) and isinstance(first, list):
         raise NotEquivalent(
             f"{layer.name!r} begins with an array, which a node of Keras 2 cannot", hint=_NODES_OF_STOCK
@@ -200,11 +195,12 @@ def _slice_part(part: Any) -> Any:
     return {"class_name": "__ellipsis__"} if part is Ellipsis else part
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value with its arrays as lists, as JSON has them."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value
 
 

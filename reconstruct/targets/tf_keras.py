@@ -21,7 +21,6 @@ from reconstruct.verification.comparison import compare, tolerance_of
 from reconstruct.verification.oracle import OracleFailed, for_artifact
 
 NAME = "tf-keras"
-SUFFIXES = (".h5", ".keras")
 RULES: tuple[rules.Rule, ...] = (
     *layers.BEFORE,
     *operations.RULES,

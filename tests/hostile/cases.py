@@ -359,8 +359,9 @@ def userblock(folder: Path) -> None:
     patched(folder / "model.h5", 0, b"#!/bin/sh\nexit\n")
 
 
-def with_file(change: Callable[[h5py.File, Path], Any], *codes: str, name: str) -> None:
+def with_file(change: Callable[[h5py.File, Path], Any], *codes: str) -> None:
     """A legacy file that is changed after it was made, and the same as weights of a `.keras` file."""
+    name = change.__name__
 
     def make(folder: Path) -> Path:
         with h5(folder / "model.h5") as file:
@@ -455,23 +456,23 @@ def bad_name(file: h5py.File, folder: Path) -> None:
     file["model_weights"].create_group("a\x1b[2J")
 
 
-with_file(extlink, "E_H5_EXTERNAL_LINK", name="extlink")
-with_file(extfifo, "E_H5_EXTERNAL_LINK", name="extfifo")
-with_file(softlink, "E_H5_SOFT_LINK", name="softlink")
-with_file(softcycle, "E_H5_SOFT_LINK", name="softcycle")
-with_file(hardcycle, "W_H5_ALIAS", name="hardcycle")
-with_file(extstorage, "E_H5_EXTERNAL_STORAGE", name="extstorage")
-with_file(vds, "E_H5_VIRTUAL", name="vds")
-with_file(shapebomb, "F_RESOURCE", name="shapebomb")
-with_file(shapebomb_sub4g, "F_RESOURCE", name="shapebomb_sub4g")
-with_file(vlenamp, "E_H5_DTYPE", name="vlenamp")
-with_file(objref, "E_H5_DTYPE", name="objref")
-with_file(unknownfilter, "E_H5_FILTER", name="unknownfilter")
-with_file(deep, "E_H5_DEPTH", name="deep")
-with_file(manygroups, name="manygroups")
+with_file(extlink, "E_H5_EXTERNAL_LINK")
+with_file(extfifo, "E_H5_EXTERNAL_LINK")
+with_file(softlink, "E_H5_SOFT_LINK")
+with_file(softcycle, "E_H5_SOFT_LINK")
+with_file(hardcycle, "W_H5_ALIAS")
+with_file(extstorage, "E_H5_EXTERNAL_STORAGE")
+with_file(vds, "E_H5_VIRTUAL")
+with_file(shapebomb, "F_RESOURCE")
+with_file(shapebomb_sub4g, "F_RESOURCE")
+with_file(vlenamp, "E_H5_DTYPE")
+with_file(objref, "E_H5_DTYPE")
+with_file(unknownfilter, "E_H5_FILTER")
+with_file(deep, "E_H5_DEPTH")
+with_file(manygroups)
 del CASES["manygroups_keras"]  # the same, at three times the cost of reading through the archive
-with_file(hugechunk, "F_RESOURCE", name="hugechunk")
-with_file(bad_name, "F_UNSAFE_NAME", name="bad_name")
+with_file(hugechunk, "F_RESOURCE")
+with_file(bad_name, "F_UNSAFE_NAME")
 
 
 @case("F_RESOURCE", "F_DUP_WEIGHT")
