@@ -69,7 +69,7 @@ def test_the_document_says_what_made_it(monkeypatch: pytest.MonkeyPatch) -> None
     assert found["version"] == 1
     assert {"python", "platform", "keras", "tensorflow", "tf_keras"} <= set(found["environment"])
     assert all(isinstance(v, str) for v in found["environment"].values())
-    assert report._version("no-such-package-anywhere") == "not installed"
+    assert report.version_of("no-such-package-anywhere") == "not installed"
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def _words(layer: Layer) -> str:
     if layer.graph is not None:
         steps = [_words(part) for part in layer.graph.layers if part.class_name != "InputLayer"]
         return ", then ".join(steps) or "gives back its input"
-    settings = {k: v for k, v in layer.config.items() if k not in ("name", "trainable", "dtype", "operation")}
-    name = str(layer.config.get("operation", layer.class_name)) if layer.class_name == "Op" else layer.class_name
+    settings = {k: v for k, v in layer.config.items() if k not in ("name", "trainable", "dtype", "function")}
+    name = str(layer.config["function"]) if layer.class_name == "Op" else layer.class_name
     shown = ", ".join(f"{k}={str(v)[:40]}" for k, v in list(settings.items())[:4])
     constants = [repr(a)[:40] for call in layer.calls for a in call.args if isinstance(a, int | float)]
     arguments = ", ".join([*constants, *([shown] if shown else [])])
