@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reconstruct import writing
-from reconstruct.errors import ReconstructError, of_framework
+from reconstruct.errors import DEBUG, ReconstructError, defect
 
 if TYPE_CHECKING:
     from reconstruct.limits import Limits
@@ -34,7 +34,6 @@ app = typer.Typer(
 oracle_app = typer.Typer(help="The Keras versions that say what an old file computed.", no_args_is_help=True)
 app.add_typer(oracle_app, name="oracles")
 
-DEBUG = "RECONSTRUCT_DEBUG"
 HINT_FIELDS = ("input_shape", "examples", "custom", "source", "backend", "set", "task", "budget")
 
 
@@ -180,17 +179,8 @@ def _errors_shown() -> Iterator[None]:
 
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        display.show_error(_defect(error))
+        display.show_error(defect(error))
         raise typer.Exit(1) from None
-
-
-def _defect(error: Exception) -> ReconstructError:
-    """An error nobody foresaw, as one that can be shown."""
-    known = of_framework(error)
-    if known is not None:
-        return known
-    hint = f"this is a defect of reconstruct: please report it; {DEBUG}=1 shows where it happened"
-    return ReconstructError(f"{type(error).__name__}: {error}", hint=hint)
 
 
 def _version(wanted: bool) -> None:
@@ -304,39 +294,29 @@ def recover(
     if code is not None:
         _check_writable(code, "--code")
     with _errors_shown(), _quiet_frameworks():
-        from reconstruct.recover import recover as recover_one
-        from reconstruct.recovery import Recovery
-        from reconstruct.report import Result, document
-        from reconstruct.runtimes.recovering import write
+        from reconstruct.report import document, worst_exit_code
+        from reconstruct.runtimes.recovering import Recoverer
 
-        with display.status(f"recovering {file.name}") as say:
-            try:
-                recovery = recover_one(
-                    file,
-                    custom=custom or (),
-                    input_shape=shapes,
-                    examples=examples,
-                    backend=backend.value if backend else None,
-                    trust_code=trust_code,
-                    source=source,
-                    settings=_settings(settings or ()),
-                    task=task.value if task else None,
-                    budget=budget,
-                    limits=limits,
-                    on_progress=say,
-                )
-            except Exception as error:  # the report has it too
-                if os.environ.get(DEBUG):
-                    traceback.print_exc()
-                recovery = Recovery(Result(str(file)))
-                recovery.fail(_defect(error))
-            result = write(recovery, str(output), write_differing, target.value if target else None)
-            if code is not None and result["status"] != "failed":
-                writing.write_text(code, recovery.code(str(output)))
+        hint = {
+            "custom": custom or [],
+            "source": None if source is None else str(source),
+            "input_shape": shapes,
+            "examples": None if examples is None else str(examples),
+            "backend": backend.value if backend else None,
+            "trust_code": trust_code,
+            "set": _settings(settings or ()),
+            "task": task.value if task else None,
+            "budget": budget,
+            "code": None if code is None else str(code),
+            "write_differing": write_differing,
+            "target": target.value if target else None,
+        }
+        with display.status(f"recovering {file.name}") as say, Recoverer(limits) as recoverer:
+            result = recoverer.recover(str(file), str(output), hint, say)
         display.show_result(result)
         if report is not None:
             writing.write_json(report, document([result]))
-        raise typer.Exit(recovery.result.exit_code)
+        raise typer.Exit(worst_exit_code([result["status"]]))
 
 
 @app.command()
@@ -503,6 +483,7 @@ def migrate(
     custom: Custom = None,
     source: Source = None,
     written_for: For = None,
+    limit: LimitOption = None,
 ) -> None:
     """Recover many models (files, or all below directories) into a directory. Can be run again to continue."""
     if len(paths) < 2:
@@ -526,6 +507,7 @@ def migrate(
     for name in _hints_for_nothing(wanted, sources):
         display.show_warning(f"the hints have {name!r}, and no source has such a file")
     with _errors_shown(), _quiet_frameworks():
+        from reconstruct.migrate import MIGRATING
         from reconstruct.migrate import migrate as migrate_all
         from reconstruct.report import document, worst_exit_code
 
@@ -538,6 +520,7 @@ def migrate(
                 custom=custom or (),
                 source=None if source is None else str(source),
                 target=written_for.value if written_for else None,
+                limits=_limits(limit, MIGRATING),
                 on_total=bar.total,
                 on_unchanged=lambda count: display.say(f"{count} done by an earlier run, and unchanged", error=True),
                 on_result=bar.advance,
@@ -609,11 +592,11 @@ def install_oracles() -> None:
     raise typer.Exit(1 if failed else 0)
 
 
-def _limits(texts: Sequence[str] | None) -> Limits:
+def _limits(texts: Sequence[str] | None, base: Limits | None = None) -> Limits:
     from reconstruct import limits
 
     try:
-        return limits.parse(texts or ())
+        return limits.parse(texts or (), base or limits.DEFAULT)
     except limits.BadLimit as error:
         raise typer.BadParameter(f"{error}; {error.hint}", param_hint="--limit") from None
 

@@ -13,6 +13,8 @@ An exception stops work. What is wrong with a user's file but does not stop it i
 
 from __future__ import annotations
 
+DEBUG = "RECONSTRUCT_DEBUG"  # the variable that shows tracebacks and what child processes say
+
 
 class ReconstructError(Exception):
     """Root of all errors: what happened, where (`path`), and what to do about it (`hint`).
@@ -61,3 +63,12 @@ def of_framework(error: BaseException) -> ReconstructError | None:
 
 class OracleUnavailable(ReconstructError, ImportError):  # type: ignore[misc]  # both have a `path`
     """A runtime that could say what the original computed cannot be installed or started."""
+
+
+def defect(error: Exception) -> ReconstructError:
+    """An error nobody foresaw, as one that can be shown."""
+    known = of_framework(error)
+    if known is not None:
+        return known
+    hint = f"this is a defect of reconstruct: please report it; {DEBUG}=1 shows where it happened"
+    return ReconstructError(f"{type(error).__name__}: {error}", hint=hint)

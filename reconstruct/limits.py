@@ -47,6 +47,8 @@ class Limits:
     proto_depth: int = _limit(64, "messages in messages", "graphs of SavedModels nest some 10")
     proto_bytes: int = _limit(1 << 30, "bytes", "saved_model.pb; protobuf itself allows 2 GiB")
     proto_fields: int = _limit(5_000_000, "fields", "walking a graph of 100,000 operations takes some 2,000,000")
+    recover_seconds: int = _limit(3600, "seconds", "what a child process may take for one file, and each core of it")
+    recover_bytes: int = _limit(1 << 40, "bytes of memory", "and no more than the machine has; models are read whole")
     scan_seconds: int = _limit(60, "seconds of computing", "what a child process may take for one file")
     scan_bytes: int = _limit(2048 * _MIB, "bytes of memory", "what a child process may take, its libraries included")
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from reconstruct.errors import ReadError, ReconstructError
+from reconstruct.errors import ReadError
+from reconstruct.limits import DEFAULT, Limits
 from reconstruct.naming import output_name
 from reconstruct.objects.source.tree import paths
 from reconstruct.readers.config_json import config_names
 from reconstruct.readers.sniff import HDF5_SIGNATURE
-from reconstruct.report import VERSION, Result
-from reconstruct.runtimes.worker import Worker
+from reconstruct.report import VERSION
+from reconstruct.runtimes.confinement import memory_of_machine
+from reconstruct.runtimes.recovering import Recoverer
 
-SECONDS = 900.0
+# The next file waits: so what no single file needs is too long here
+MIGRATING = replace(DEFAULT, recover_seconds=900)
 STATE = ".reconstruct.json"
 _SUFFIXES = (".h5", ".hdf5", ".hdf", ".keras", ".json")
 
@@ -44,6 +46,7 @@ def migrate(
     custom: Sequence[str] = (),
     source: str | None = None,
     target: str | None = None,
+    limits: Limits = MIGRATING,
     on_total: Callable[[int], None] | None = None,
     on_unchanged: Callable[[int], None] | None = None,
     on_result: Callable[[dict[str, Any]], None] | None = None,
@@ -83,7 +86,7 @@ def migrate(
                 on_result(before)
     if on_unchanged and len(tasks) > len(waiting):
         on_unchanged(len(tasks) - len(waiting))
-    for task, result in _run(waiting, jobs or default_jobs()):
+    for task, result in _run(waiting, jobs or default_jobs(), limits):
         done(task, result)
     return [results[task.source] for task in tasks]
 
@@ -91,9 +94,8 @@ def migrate(
 def default_jobs() -> int:
     """One worker a core, and no more than memory allows: a worker with its oracles takes about 2 GB."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
+    memory = memory_of_machine()
+    if memory is None:
         return max(1, min(cores, 2))
     return max(1, min(cores, memory // (2 << 30)))
 
@@ -173,34 +175,22 @@ def _may_be_model(path: Path, beside: set[str]) -> bool:
         return False
 
 
-def _run(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, Any]]]:
+def _run(tasks: Sequence[Task], jobs: int, limits: Limits) -> Iterator[tuple[Task, dict[str, Any]]]:
     """Each task in one of `jobs` processes, which stay for further tasks; results as they come."""
     if not tasks:
         return
     count = min(jobs, len(tasks))
-    free: SimpleQueue[Worker] = SimpleQueue()
-    command = [sys.executable, "-m", "reconstruct.runtimes.recovering"]
-    workers = [Worker(command, f"worker {i}") for i in range(count)]
-    for worker in workers:
-        free.put(worker)
+    free: SimpleQueue[Recoverer] = SimpleQueue()
+    recoverers = [Recoverer(limits) for _ in range(count)]
+    for recoverer in recoverers:
+        free.put(recoverer)
 
     def one(task: Task) -> dict[str, Any]:
-        worker = free.get()
+        recoverer = free.get()
         try:
-            request = {"source": task.source, "output": task.output, "hint": dict(task.hint)}
-            return dict(worker.ask(request, SECONDS)["result"])
-        except ReconstructError as error:
-            # The worker died or hung: that is a result of this file, and the next file gets a new worker
-            failed = Result(task.source)
-            failed.error = {
-                "type": type(error).__name__,
-                "message": f"the process that worked on it failed: {error.message}",
-                "path": task.source,
-                "hint": "run `reconstruct recover` on it alone to see more",
-            }
-            return failed.to_json()
+            return recoverer.recover(task.source, task.output, task.hint)
         finally:
-            free.put(worker)
+            free.put(recoverer)
 
     try:
         with ThreadPoolExecutor(count) as threads:
@@ -213,12 +203,12 @@ def _run(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, Any
             except BaseException:
                 for future in futures:
                     future.cancel()
-                for worker in workers:
-                    worker.close()
+                for recoverer in recoverers:
+                    recoverer.close()
                 raise
     finally:
-        for worker in workers:
-            worker.close()
+        for recoverer in recoverers:
+            recoverer.close()
 
 
 class _State:

@@ -66,14 +66,16 @@ def recover(
     task: str | None = None,
     budget: float | None = None,
     limits: Limits = DEFAULT,
+    trust: bool = False,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
 ) -> Recovery:
     """Recover the model in a file of any Keras, and compare it with what the original computes.
 
     `input_shape` is a shape without the batch axis, or a list of them; it is needed only where the file does not
-    say. `verify=False` asks no oracle: the result is `unverified` at best. Never raises for what is wrong with the
-    file: the status is then `failed`, and `Recovery.model` raises it.
+    say. A file that is not to `trust` is first read by another process, in case it crashes a parser. `verify=False`
+    asks no oracle: the result is `unverified` at best. Never raises for what is wrong with the file: the status is
+    then `failed`, and `Recovery.model` raises it.
 
     >>> recovery = recover("fixtures/files/keras-2.2.4/lstm.h5")   # doctest: +SKIP
     >>> recovery.status, recovery.result.verification.oracle       # doctest: +SKIP
@@ -96,6 +98,7 @@ def recover(
         task,
         budget,
         limits,
+        trust,
     )
     with pool_or_own(pool) as workers:
         return _recover(str(path), options, workers, on_progress or (lambda message: None))
@@ -124,7 +127,7 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
 def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, say: Progress) -> None:
     result = recovery.result
     say("reading")
-    recovery.artifact = artifact = read(path, options.limits)
+    recovery.artifact = artifact = read(path, options.limits, trust=options.trust)
     result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
     result.tensors = Tensors.of(artifact.tensors)
     if artifact.model is None:

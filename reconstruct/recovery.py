@@ -31,7 +31,8 @@ class Options:
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
     inside the file run in oracles; without `verify` none is asked. `source` is a folder of the user's own code, in
     which missing classes are looked up. `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for
-    files of weights alone, whose architecture is inferred. `limits` say how much the file may ask for.
+    files of weights alone, whose architecture is inferred. `limits` say how much the file may ask for, and one to
+    `trust` is not read by another process first.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -46,6 +47,7 @@ class Options:
     task: str | None = None
     budget: float | None = None
     limits: Limits = DEFAULT
+    trust: bool = False
 
 
 @dataclass
@@ -126,6 +128,8 @@ class Recovery:
         message, hint = str(error), getattr(error, "hint", "")
         where = getattr(error, "path", "") or getattr(error, "filename", None) or ""
         self.result.status = "failed"
+        if getattr(error, "code", "") == "E_PARSER_CRASH":
+            self.add(Finding("E_PARSER_CRASH", "error", str(where), message, hint))
         self.result.error = {"type": type(error).__name__, "message": message, "path": str(where), "hint": hint}
         self.error = error if isinstance(error, ReconstructError) else ReconstructError(message, path=str(where))
 

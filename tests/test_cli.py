@@ -14,8 +14,9 @@ from typer.testing import CliRunner, Result
 from reconstruct import Limits, Recovery, cli, display, inspection
 from reconstruct import report as reports
 from reconstruct.artifact import Finding, Writer
-from reconstruct.errors import BuildError
+from reconstruct.errors import BuildError, defect
 from reconstruct.rules.engine import Change
+from reconstruct.runtimes.recovering import Recoverer, write
 from tests.conftest import FIXTURES
 
 MODEL = FIXTURES / "files" / "keras-2.2.4" / "mlp.h5"
@@ -56,12 +57,12 @@ def recovers(monkeypatch: pytest.MonkeyPatch) -> Callable[[reports.Result], dict
     def prepare(result: reports.Result) -> dict[str, Any]:
         given: dict[str, Any] = {}
 
-        def fake(path: Path, **options: Any) -> FakeRecovery:
-            options.pop("on_progress")("working")
-            given.update(options, path=path)
-            return FakeRecovery(result)
+        def fake(self: Recoverer, source: str, output: str, hint: dict[str, Any], say: Any) -> dict[str, Any]:
+            say("working")
+            given.update(hint, path=Path(source), limits=self.limits)
+            return write(FakeRecovery(result), output, hint["write_differing"])
 
-        monkeypatch.setattr(sys.modules["reconstruct.recover"], "recover", fake)
+        monkeypatch.setattr(Recoverer, "recover", fake)
         return given
 
     return prepare
@@ -169,13 +170,16 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
         "path": MODEL,
         "custom": [str(own), "b"],
         "input_shape": [[28, 28, 1], [None, 3]],
-        "examples": Path("e.npz"),
+        "examples": "e.npz",
         "backend": None,
         "trust_code": True,
         "source": None,
-        "settings": {"dense_2.activation": "tanh", "conv.strides": [2, 2]},
+        "set": {"dense_2.activation": "tanh", "conv.strides": [2, 2]},
         "task": "classification",
         "budget": 5.0,
+        "code": None,
+        "write_differing": False,
+        "target": None,
         "limits": Limits(),
     }
 
@@ -206,16 +210,15 @@ def test_an_unverified_result_says_why(tmp_path: Path, recovers: Any) -> None:
     assert "not compared: it holds code" in run("recover", MODEL, "-o", tmp_path / "out.keras").stdout
 
 
-def test_what_nobody_foresaw_is_one_error_and_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_foresaw_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(sys.modules["reconstruct.recover"], "recover", broken)
-    result = run("recover", MODEL, "-o", tmp_path / "out.keras", "--report", tmp_path / "r.json")
+    monkeypatch.setattr(inspection, "inspect", broken)
+    result = run("inspect", MODEL)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ZeroDivisionError: division by zero\n")
     assert "Traceback" not in result.stderr
-    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["results"][0]["status"] == "failed"
 
 
 @pytest.mark.parametrize("command", ["inspect", "recover", "migrate"])
@@ -224,8 +227,8 @@ def test_an_interrupt_exits_with_130(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise KeyboardInterrupt
 
     monkeypatch.setattr(inspection, "inspect", interrupted)
-    for name in ("recover", "migrate"):
-        monkeypatch.setattr(sys.modules[f"reconstruct.{name}"], name, interrupted)
+    monkeypatch.setattr(sys.modules["reconstruct.migrate"], "migrate", interrupted)
+    monkeypatch.setattr(Recoverer, "recover", interrupted)
     target = {"inspect": [], "recover": ["-o", tmp_path / "out.keras"], "migrate": [tmp_path / "new"]}[command]
     result = run(command, MODEL, *target)
     assert result.exit_code == 130
@@ -365,6 +368,6 @@ def test_code_that_is_no_module_is_a_mistake_in_usage(tmp_path: Path, name: str)
 
 
 def test_a_missing_framework_is_said_as_such() -> None:
-    shown = cli._defect(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"))
+    shown = defect(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"))
     assert "tensorflow is not installed" in shown.message
     assert "[tensorflow,legacy]" in shown.hint

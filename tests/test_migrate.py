@@ -16,8 +16,10 @@ from typer.testing import CliRunner
 
 from reconstruct import cli, migrate
 from reconstruct.errors import ReadError
+from reconstruct.limits import Limits
 from reconstruct.migrate import STATE, default_jobs, plan
 from reconstruct.naming import output_name
+from reconstruct.runtimes import recovering
 from reconstruct.runtimes.worker import Worker
 from tests.conftest import FIXTURES
 
@@ -55,8 +57,7 @@ def handled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Handled:
     """Make `migrate` use children without frameworks; the function returned tells what they were asked so far."""
     log = tmp_path / "log"
     monkeypatch.setenv("LOG", str(log))
-    monkeypatch.setattr(migrate_module, "SECONDS", 1.5)
-    monkeypatch.setattr(migrate_module, "Worker", lambda command, name: Worker([sys.executable, "-c", CHILD], name))
+    monkeypatch.setattr(recovering, "Worker", lambda command, name, _: Worker([sys.executable, "-c", CHILD], name))
     return lambda: [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
@@ -127,7 +128,8 @@ def test_failures_do_not_stop_the_others_and_results_are_in_order(
     def on_result(result: dict[str, Any]) -> None:
         seen.append(Path(result["source"]).name)
 
-    results = migrate([source], tmp_path / "new", jobs=2, on_total=totals.append, on_result=on_result)
+    limits = Limits(recover_seconds=2)
+    results = migrate([source], tmp_path / "new", jobs=2, limits=limits, on_total=totals.append, on_result=on_result)
     assert list(statuses(results).items()) == [
         ("a-slow.h5", "verified"),
         ("b-bad.h5", "failed"),
@@ -140,7 +142,7 @@ def test_failures_do_not_stop_the_others_and_results_are_in_order(
     assert sorted(seen) == list(statuses(results))
     killed, hung = (next(r for r in results if name in r["source"]) for name in ("c-kill", "d-hang"))
     assert "SIGABRT" in killed["error"]["message"]
-    assert "did not answer within 1.5 s" in hung["error"]["message"]
+    assert "did not answer within 2 s" in hung["error"]["message"]
     assert set(contents(tmp_path / "new")) == {"a-slow.keras", "e.keras", "f.keras"}
     assert len({entry["pid"] for entry in handled()}) > 2  # a new one for what comes after one that died
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import ConfigError, ReadError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
-from reconstruct.readers import config_json, h5, keras_zip
+from reconstruct.readers import config_json, h5, keras_zip, trial
 from reconstruct.readers.sniff import sniff
+from reconstruct.runtimes.confinement import confined
 from reconstruct.stock import slots
 
 __all__ = ["read"]
@@ -18,14 +19,17 @@ __all__ = ["read"]
 _DAMAGED = "the file is damaged, or was edited by hand; get it again from where it came from"
 
 
-def read(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> Artifact:
+def read(path: str | os.PathLike[str], limits: Limits = DEFAULT, *, trust: bool = False) -> Artifact:
     """Read a saved Keras model of any age without importing a framework or reading an array.
 
-    `limits` say how much the file may ask for. Raises `ReadError` where the file is no Keras artifact, is damaged, or
-    needs what this version cannot do, and `ConfigError` where its architecture cannot be understood.
+    A process of its own reads the file first, in case that crashes a parser, unless the user trusts it. `limits` say
+    how much the file may ask for. Raises `ReadError` where the file is no Keras artifact, is damaged, or needs what
+    this version cannot do, and `ConfigError` where its architecture cannot be understood.
     """
     path = Path(path)
     kind = sniff(path)
+    if kind != "json" and not trust and not confined():
+        trial.survive(path, limits)
     try:
         artifact = _read(path, kind, limits)
         return artifact.replace(findings=(*artifact.findings, *_missing_weights(artifact)))

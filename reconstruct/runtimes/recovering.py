@@ -1,6 +1,8 @@
-"""The child process of `migrate`: recovers one file after another, sharing one import of the frameworks.
+"""A process that recovers files of strangers, so that what they do to parsers and frameworks does not reach the caller.
 
-A line of JSON on stdin names a source, an output and a hint; the answer is the result of the report.
+As a module it is the child, with limits on memory, computing time, written files and the network: a line of JSON on
+stdin names a source, an output and a hint; lines on stdout say what it does, and the last is the result of the report.
+It shares one import of the frameworks between files.
 """
 
 from __future__ import annotations
@@ -8,12 +10,67 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-from reconstruct.errors import ReconstructError
+from reconstruct import writing
+from reconstruct.artifact import Finding
+from reconstruct.errors import ReconstructError, defect
+from reconstruct.limits import DEFAULT, Limits
 from reconstruct.recover import recover
 from reconstruct.recovery import Recovery
-from reconstruct.runtimes.worker import WorkerPool
+from reconstruct.report import Result
+from reconstruct.runtimes.confinement import allow, confine, memory_of_machine
+from reconstruct.runtimes.worker import Worker, WorkerCrashed, WorkerPool, environment
+
+
+class Recoverer:
+    """Recovers files in a child process, which is started again when it dies."""
+
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        self.limits = limits
+        command = [sys.executable, "-P", "-m", "reconstruct.runtimes.recovering"]
+        self._worker = Worker(command, "the process that recovers", environment())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child."""
+        self._worker.close()
+
+    def recover(
+        self, source: str, output: str, hint: Mapping[str, Any], say: Callable[[str], None] | None = None
+    ) -> dict[str, Any]:
+        """Recover and write one file; the result as the report has it, also where the child dies or hangs.
+
+        `hint` has what a file of hints may have, and `trust_code`, `write_differing` and `code`, a path.
+        """
+        started = time.monotonic()
+        request = {"source": source, "output": output, "hint": dict(hint), "limits": asdict(self.limits)}
+        try:
+            return dict(self._worker.ask(request, self.limits.recover_seconds, say)["result"])
+        except ReconstructError as error:
+            return _failed(source, error, time.monotonic() - started).to_json()
+
+
+def _failed(source: str, error: ReconstructError, seconds: float) -> Result:
+    """The result of a file whose process died or hung."""
+    message = f"the process that worked on it failed: {error.message}"
+    hint = "a damaged file may do this to a parser: `reconstruct scan` and `reconstruct salvage` say more"
+    failed = Result(source, seconds=seconds)
+    failed.error = {"type": type(error).__name__, "message": message, "path": source, "hint": hint}
+    if isinstance(error, WorkerCrashed):
+        failed.findings = (Finding("E_PARSER_CRASH", "error", "", message, hint),)
+    return failed
 
 
 def main() -> None:
@@ -22,29 +79,57 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _say(answers, {"ok": True})
+    confined = False
     with WorkerPool() as pool:
         for line in sys.stdin:
             request = json.loads(line)
-            if request.get("op") == "quit":
-                break
-            _say(answers, {"ok": True, "result": _one(request, pool)})
+            limits = Limits(**request["limits"])
+            if not confined:
+                confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
+                confined = True
+            allow(limits.recover_seconds * (os.cpu_count() or 1), _may_write(request["source"], limits))
+            try:
+                result = _one(request, limits, pool, lambda message: _say(answers, {"progress": message}))
+            except Exception as error:
+                traceback.print_exc()
+                failed = Recovery(Result(request["source"]))
+                failed.fail(defect(error))
+                result = failed.report
+            _say(answers, {"ok": True, "result": result})
 
 
-def _one(request: dict[str, Any], pool: WorkerPool) -> dict[str, Any]:
-    hint = request["hint"]
+def _may_write(source: str, limits: Limits) -> int:
+    """How large a file may be that is made of a source: what is packed in it may be so much more."""
+    path = Path(source)
+    held = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return (1 << 30) + limits.expansion_ratio * held
+
+
+def _one(request: dict[str, Any], limits: Limits, pool: WorkerPool, say: Callable[[str], None]) -> dict[str, Any]:
+    hint, output = request["hint"], request["output"]
     recovery = recover(
         request["source"],
         input_shape=hint.get("input_shape"),
         examples=hint.get("examples"),
         custom=hint.get("custom", ()),
         backend=hint.get("backend"),
+        trust_code=hint.get("trust_code", False),
         source=hint.get("source"),
         settings=hint.get("set"),
         task=hint.get("task"),
         budget=hint.get("budget"),
+        limits=limits,
         pool=pool,
+        on_progress=say,
     )
-    return write(recovery, request["output"], target=hint.get("target"), pool=pool)
+    result = write(recovery, output, hint.get("write_differing", False), hint.get("target"), pool)
+    if hint.get("code") is not None and result["status"] != "failed":
+        try:
+            writing.write_text(hint["code"], recovery.code(output))
+        except ReconstructError as error:  # the model is written all the same
+            recovery.add(Finding("code_not_written", "warning", hint["code"], error.message, error.hint))
+            return recovery.report
+    return result
 
 
 def write(

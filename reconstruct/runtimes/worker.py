@@ -15,14 +15,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from reconstruct.errors import ReconstructError
+from reconstruct.errors import DEBUG, ReconstructError
 from reconstruct.runtimes import oracles
 
+Progress = Callable[[str], None]
 START_SECONDS = 120.0
 _ANSWER_BYTES = 16 * 2**20
 _TAIL_BYTES = 16 * 2**10
@@ -62,8 +63,9 @@ class Worker:
         child = self._child
         return child.process.pid if child is not None and child.process.poll() is None else None
 
-    def ask(self, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """The child's answer to `request`, within `timeout` seconds, for which its start does not count.
+    def ask(self, request: Mapping[str, Any], timeout: float, say: Progress | None = None) -> dict[str, Any]:
+        """The child's answer to `request`, within `timeout` seconds, for which its start does not count. Before it the
+        child may say with `progress` what it does, which `say` gets.
 
         Raises `WorkerTimeout` when none came, after killing the child and all it started, and `WorkerCrashed` when
         the child died or said what is not an answer. The next request starts a new child.
@@ -72,7 +74,7 @@ class Worker:
             child = self._ready()
             try:
                 child.send(request)
-                return self._answer(child, timeout)
+                return self._answer(child, timeout, say)
             except BaseException:
                 # Also after an interrupt: a late answer must never be taken for that to the next request.
                 self._drop()
@@ -99,17 +101,23 @@ class Worker:
             self.version = str(greeting.get("version", ""))
         return self._child
 
-    def _answer(self, child: "_Child", timeout: float) -> dict[str, Any]:
-        try:
-            line = child.lines.get(timeout=timeout)
-        except queue.Empty:
-            raise WorkerTimeout(f"{self.name} did not answer within {timeout:g} s") from None
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if isinstance(answer, dict):
-            return answer
+    def _answer(self, child: "_Child", timeout: float, say: Progress | None = None) -> dict[str, Any]:
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                line = child.lines.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                raise WorkerTimeout(f"{self.name} did not answer within {timeout:g} s") from None
+            try:
+                answer = json.loads(line)
+            except ValueError:
+                break
+            if not isinstance(answer, dict):
+                break
+            if "progress" not in answer:
+                return answer
+            if say is not None:
+                say(str(answer["progress"]))
         if line:
             raise WorkerCrashed(f"{self.name} said something that is not an answer: {line[:200]!r}")
         raise WorkerCrashed(f"{self.name} {child.how_it_ended()}")
@@ -159,6 +167,8 @@ class _Child:
         with stream:
             while chunk := os.read(stream.fileno(), 65536):
                 self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
+                if os.environ.get(DEBUG):
+                    sys.stderr.write(chunk.decode("utf-8", "replace"))
 
     def send(self, request: Mapping[str, Any]) -> None:
         try:

@@ -5,7 +5,6 @@ As a module it is the child: a line of JSON on stdin names a file, one on stdout
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 from reconstruct.errors import ReconstructError
 from reconstruct.limits import DEFAULT, Limits
+from reconstruct.runtimes.confinement import allow, confine
 
 
 class Scanner:
@@ -77,26 +77,9 @@ def _writable(value: Any) -> Any:
     return [_writable(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def restrict(limits: Limits) -> None:
-    """Limit what this process may take, as far as the system can: memory, files written, core dumps, the network."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write; pipes are no files
-        resource.setrlimit(resource.RLIMIT_AS, (limits.scan_bytes, limits.scan_bytes))
-    with contextlib.suppress(AttributeError, OSError):  # Python 3.12 and newer, on Linux that allows it
-        os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)  # type: ignore[attr-defined]
-
-
 def _one(request: dict[str, Any]) -> dict[str, Any]:
     limits = Limits(**request["limits"])
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        resource.setrlimit(resource.RLIMIT_CPU, (used + limits.scan_seconds, hard))
+    allow(limits.scan_seconds, 0)  # it has nothing to write; pipes are no files
     path = request["path"].encode("latin-1").decode("utf-8", "surrogateescape")
     os.chdir(request["folder"])
     return {"ok": True, "scan": entry(path, limits)}
@@ -107,14 +90,14 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    restricted = False
+    confined = False
     answers.write('{"ok": true}\n')
     answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
-        if not restricted:
-            restrict(Limits(**request["limits"]))
-            restricted = True
+        if not confined:
+            confine(Limits(**request["limits"]).scan_bytes)
+            confined = True
         try:
             answer = _one(request)
         except MemoryError:

@@ -1,0 +1,65 @@
+"""A first reading of a file in a process of its own, so that what kills a parser does not kill the caller.
+
+HDF5 is read by a library in C, and files that crash it are known (25 CVEs need HDF5 2.0). As a module it is the child:
+a line of JSON on stdin names a file, one on stdout says that it was read, whatever was found in it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from reconstruct.errors import ReadError, ReconstructError
+from reconstruct.limits import Limits
+from reconstruct.runtimes.confinement import allow, confine, memory_of_machine
+from reconstruct.runtimes.worker import Worker, WorkerCrashed, environment
+
+_HINT = "it does the same to other programs that read it: get it again from where it came from"
+_worker: Worker | None = None
+
+
+def survive(path: Path, limits: Limits) -> None:
+    """Have the file read, its arrays too, by another process. Raises `ReadError` where that process dies or hangs."""
+    global _worker
+    if _worker is None:
+        command = [sys.executable, "-P", "-m", "reconstruct.readers.trial"]
+        _worker = Worker(command, "the process that reads", environment())
+        atexit.register(_worker.close)
+    try:
+        _worker.ask({"path": str(path.absolute()), "limits": asdict(limits)}, limits.recover_seconds)
+    except ReconstructError as error:
+        code = "E_PARSER_CRASH" if isinstance(error, WorkerCrashed) else "E_CORRUPT"
+        raise ReadError(f"{path} cannot be read: {error.message}", path=str(path), hint=_HINT, code=code) from error
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    from reconstruct.readers import read
+
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    answers.write('{"ok": true}\n')
+    answers.flush()
+    confined = False
+    for line in sys.stdin:
+        request = json.loads(line)
+        limits = Limits(**request["limits"])
+        if not confined:
+            confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
+            confined = True
+        allow(limits.recover_seconds, 0)
+        # What is wrong with a file that can be read is found by its reader, who says it better
+        with contextlib.suppress(ReconstructError, OSError, ValueError, MemoryError):
+            for tensor in read(request["path"], limits).tensors:
+                tensor.read()
+        answers.write('{"ok": true}\n')
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
