@@ -23,7 +23,7 @@ from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import is_placeholder, placeholder
 
 BUDGET = 120.0
-STRUCTURE_SECONDS = 20.0
+STRUCTURE_SECONDS = 20.0  # of computing, as those of graphs
 UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
 GRAPH_SECONDS = 5.0
 FORMS_AT_ONCE = 4
@@ -152,8 +152,8 @@ def _forms_of(wiring: Wiring, base: Context, hints: Hints, until: float) -> Iter
         starts = _starts(wiring, hints, sizes)
         if starts is None or time.monotonic() > until or (sizes == "any" and wiring.cost):
             return
-        limit = min(until, time.monotonic() + (GRAPH_SECONDS if wiring.cost else STRUCTURE_SECONDS))
-        found = forms(wiring, known, starts, targets, limit)
+        seconds = GRAPH_SECONDS if wiring.cost else STRUCTURE_SECONDS
+        found = forms(wiring, known, starts, targets, until, seconds)
         if hints.examples is not None:  # sizes are known then
             start = [starts[i][0][0] for i in wiring.inputs]
             found = _alternating(found, tied(wiring, known, start, targets, until))

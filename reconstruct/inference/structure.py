@@ -60,10 +60,18 @@ Starts = Mapping[int, Sequence[tuple[Shape, float]]]
 
 
 def forms(
-    wiring: Wiring, contexts: Sequence[Context], starts: Starts, targets: Sequence[Shape | None], until: float
+    wiring: Wiring,
+    contexts: Sequence[Context],
+    starts: Starts,
+    targets: Sequence[Shape | None],
+    until: float,
+    seconds: float = math.inf,
 ) -> Iterator[Form]:
-    """All forms that fit, by cost. `starts` are the shapes that each input may have, `targets` those of the outputs."""
-    search = _Search(wiring, contexts, starts, targets, until)
+    """All forms that fit, by cost. `starts` are the shapes that each input may have, `targets` those of the outputs.
+
+    It ends at `until`, or after `seconds` of computing, so that a busy machine finds what an idle one does.
+    """
+    search = _Search(wiring, contexts, starts, targets, until, seconds)
     yield from search.run()
 
 
@@ -182,9 +190,16 @@ def neighbours(form: Form, contexts: Sequence[Context], targets: Sequence[Shape 
 
 class _Search:
     def __init__(
-        self, wiring: Wiring, contexts: Sequence[Context], starts: Starts, targets: Sequence[Shape | None], until: float
+        self,
+        wiring: Wiring,
+        contexts: Sequence[Context],
+        starts: Starts,
+        targets: Sequence[Shape | None],
+        until: float,
+        seconds: float,
     ) -> None:
-        self.wiring, self.contexts, self.starts, self.targets, self.until = wiring, contexts, starts, targets, until
+        self.wiring, self.contexts, self.starts, self.targets = wiring, contexts, starts, targets
+        self.until, self.computed = until, time.thread_time() + seconds
         nodes = wiring.nodes
         last_use = {i: max([*wiring.users(i), len(nodes) if i in wiring.outputs else i]) for i in range(len(nodes))}
         # Whose shapes are still needed before each node
@@ -202,7 +217,7 @@ class _Search:
         heap: list[tuple[float, int, int, float, tuple[Shape, ...], tuple[Any, ...]]] = [
             (total, next(number), 0, 0.0, (), ())
         ]
-        while heap and time.monotonic() < self.until:
+        while heap and not self.over():
             _, _, i, cost, state, path = heapq.heappop(heap)
             if i == len(self.wiring.nodes):
                 chosen = []
@@ -218,6 +233,9 @@ class _Search:
                 if not math.isinf(rest):
                     entry = (cost + own + rest, next(number), i + 1, cost + own, after, (path, (layer, shape)))
                     heapq.heappush(heap, entry)
+
+    def over(self) -> bool:
+        return time.monotonic() > self.until or time.thread_time() > self.computed
 
     def choices(self, i: int, state: tuple[Shape, ...]) -> list[tuple[Layer | None, Shape, float]]:
         node = self.wiring.nodes[i]
@@ -255,7 +273,7 @@ class _Search:
         else:
             self.count += 1
             if self.count % 64 == 0:
-                self.stopped = self.stopped or self.count > MOST_STATES or time.monotonic() > self.until
+                self.stopped = self.stopped or self.count > MOST_STATES or self.over()
             if self.stopped:
                 return math.inf
             result = math.inf
