@@ -80,7 +80,8 @@ def test_pins_satisfy_what_the_package_declares() -> None:
     extras = project["project"]["optional-dependencies"].values()
     declared = [project["build-system"]["requires"], project["project"]["dependencies"], *extras]
     lines = (ROOT / "scripts" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    pins = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pinned}
 
     def is_met(need: Requirement) -> bool:
         return need.specifier.contains(pins.get(canonicalize_name(need.name), "0"))

@@ -359,7 +359,10 @@ class File:
             return self._chunks(found)
         if len(raw) != size:
             raise Gone("its size does not fit its shape")
-        return np.frombuffer(raw, kind.dtype).reshape(shape)
+        try:
+            return np.frombuffer(raw, kind.dtype).reshape(shape)
+        except ValueError as error:  # an axis without numbers lets the others be of any size
+            raise Gone("no array has its shape") from error
 
     def _chunks(self, found: Object) -> np.ndarray:
         layout, shape, kind = found.layout, found.shape, found.type

@@ -30,11 +30,18 @@ def survive(path: Path, limits: Limits) -> None:
         command = [sys.executable, "-P", "-m", "reconstruct.readers.trial"]
         _worker = Worker(command, "the process that reads", environment())
         atexit.register(_worker.close)
+    seconds = limits.scan_seconds + (_size(path) >> 26)  # a disk gives 64 MiB a second
+    request = {"path": str(path.absolute()), "limits": asdict(limits), "seconds": seconds}
     try:
-        _worker.ask({"path": str(path.absolute()), "limits": asdict(limits)}, limits.recover_seconds)
+        _worker.ask(request, 10.0 * seconds)
     except ReconstructError as error:
         code = "E_PARSER_CRASH" if isinstance(error, WorkerCrashed) else "E_CORRUPT"
         raise ReadError(f"{path} cannot be read: {error.message}", path=str(path), hint=_HINT, code=code) from error
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(p.stat().st_size for p in files if p.is_file())
 
 
 def main() -> None:
@@ -52,7 +59,7 @@ def main() -> None:
         if not confined:
             confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
             confined = True
-        allow(limits.recover_seconds, 0)
+        allow(request["seconds"], 0)
         # What is wrong with a file that can be read is found by its reader, who says it better
         with contextlib.suppress(ReconstructError, OSError, ValueError, MemoryError):
             for tensor in read(request["path"], limits).tensors:
