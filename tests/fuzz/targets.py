@@ -152,7 +152,7 @@ def zip_file(data: bytes) -> None:
 
 
 def hdf5_file(data: bytes) -> None:
-    """Reads and scans an `.h5` file. HDF5 itself is fuzzed with it: what kills the process here is no defect of ours."""
+    """Reads and scans an `.h5` file. What kills the process here is a defect of HDF5, not of ours."""
     _file(data, ".h5")
 
 
