@@ -30,7 +30,9 @@ class Gone(Exception):
 class Source(Protocol):
     """The bytes of a file, of which some may be lost."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """How many bytes there are up to the last one."""
 
     def read(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes. Raises `Gone` where one of them is lost."""
