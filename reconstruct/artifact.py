@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 MODEL_CLASSES = ("Sequential", "Model", "Functional")
+LOST = "salvage>lost"  # the package of a layer that lost weights, which rules cannot take for a whole one
 
 
 @dataclass(frozen=True)

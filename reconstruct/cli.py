@@ -288,6 +288,9 @@ def recover(
     write_differing: Annotated[
         bool, typer.Option("--write-differing", help="write the model although an oracle contradicts it")
     ] = False,
+    fresh_weights: Annotated[
+        bool, typer.Option("--fresh-weights", help="initial values for weights that a salvaged file lost")
+    ] = False,
     target: For = None,
     report: Report = None,
     limit: LimitOption = None,
@@ -323,6 +326,7 @@ def recover(
                     task=task.value if task else None,
                     budget=budget,
                     limits=limits,
+                    fresh_weights=fresh_weights,
                     on_progress=say,
                 )
             except Exception as error:  # the report has it too

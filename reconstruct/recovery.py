@@ -31,7 +31,8 @@ class Options:
     classes by name. `backend` is the one that trained the model, where the file does not say. `trust_code` lets code
     inside the file run in oracles; without `verify` none is asked. `source` is a folder of the user's own code, in
     which missing classes are looked up. `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for
-    files of weights alone, whose architecture is inferred. `limits` say how much the file may ask for.
+    files of weights alone, whose architecture is inferred. `limits` say how much the file may ask for. With
+    `fresh_weights`, layers of a salvaged file that lost weights get initial values for them.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -46,6 +47,7 @@ class Options:
     task: str | None = None
     budget: float | None = None
     limits: Limits = DEFAULT
+    fresh_weights: bool = False
 
 
 @dataclass

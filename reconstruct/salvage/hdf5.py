@@ -8,7 +8,7 @@ every one of its bytes is, its size fits its shape, and no other structure claim
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,10 @@ class Reader:
                 found = self.file.object(start)
             except _PARSING:
                 continue
-            if found.group:
-                root = Node()
-                self._fill(root, found)
-                return root
+            found.table = found.table or self.file.root.cached.get(start)
+            root = Node()
+            self._fill(root, found)
+            return root
         return Node(whole=False)
 
     def _fill(self, start: Node, found: Object, wanted: names.Paths = ()) -> None:
@@ -86,22 +86,29 @@ class Reader:
                 self._claim_data(found, node)
                 continue
             wanted = names.expected(node.attributes, wanted)
-            for name, address in self._members(found, node, wanted):
+            members, cached = self._members(found, node, wanted)
+            for name, address in members:
                 if address in self.seen or len(self.seen) >= self.limits.h5_objects or depth >= self.limits.h5_depth:
                     continue
                 try:
                     below = self.file.object(address)
                 except _PARSING:
                     node.whole = False
+                    below = Object(address, whole=False)
+                below.table = below.table or (None if below.is_dataset else cached.get(address))
+                if not below.whole and raw_hdf5.kind_of_nothing(below):
                     continue
                 child = node.children.setdefault(name, Node())
                 todo.append((child, below, names.below(wanted, name), depth + 1))
 
-    def _members(self, found: Object, node: Node, wanted: names.Paths) -> list[tuple[str, int]]:
-        """Name and address of what is in a group. A name that is lost is taken from its place, or made up."""
+    def _members(
+        self, found: Object, node: Node, wanted: names.Paths
+    ) -> tuple[list[tuple[str, int]], dict[int, tuple[int, int]]]:
+        """Name and address of what is in a group, and the tables of groups by their address. A name that is lost is
+        taken from its place, or made up."""
         members = list(found.links.items())
         if found.table is None:
-            return members
+            return members, {}
         index, heap = found.table
         table = self.file.table(index)
         node.whole = node.whole and table.whole
@@ -120,7 +127,7 @@ class Reader:
                 for (offset, _), (name, address) in zip(table.entries, named, strict=True)
             ]
         members += named
-        return members
+        return members, table.cached
 
     def _weights(self, address: int) -> list[str] | None:
         """The names of the weights that the group at `address` lists."""
@@ -222,12 +229,28 @@ class Reader:
                 found[address] = each
         inner = {address for each in found.values() for address in self._addresses(each)}
         outer = [address for address in sorted(found) if address not in inner]
+        self._top(root, found, outer)
         for name_them in (self._layers_of, self._weights_of):
             for address, (place, path) in name_them(root, [a for a in outer if a not in self.seen], found).items():
                 self._fill(place.enter(path), found[address], ())
         rest = [address for address in outer if address not in self.seen]
         for address in rest:
             self._fill(root.enter((LOST_AND_FOUND, Unnamed(f"{address:x}"))), found[address])
+
+    def _top(self, root: Node, found: Mapping[int, Object], outer: Sequence[int]) -> None:
+        """Find the root, and the group that lists the layers, by their attributes if nothing leads to them.
+
+        Keras puts the config at the root, and the lists into `model_weights`, or at the root of a file of weights
+        (Keras 2.2.4, engine/saving.py).
+        """
+        for attribute in ("model_config", "layer_names"):
+            have = [a for a in outer if a not in self.seen and attribute in found[a].attributes]
+            if len(have) != 1 or any(attribute in node.attributes for _, node in root.walk()):
+                continue
+            if root.address < 0:
+                self._fill(root, found[have[0]])
+            elif attribute == "layer_names" and "model_config" in root.attributes:
+                self._fill(root.enter(("model_weights",)), found[have[0]])
 
     def _addresses(self, found: Object) -> list[int]:
         entries = self.file.table(found.table[0]).entries if found.table else []
