@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reconstruct import inferring, rules
+from reconstruct import inferring, integrity, rules
 from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
 from reconstruct.limits import DEFAULT, Limits
@@ -167,6 +167,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
     recovery.form = outcome.artifact.model
+    recovery.add(*integrity.findings(outcome.artifact.model))
     recovery.random = any(f.code == "random_outputs" for f in outcome.findings)
     result.assumptions = _assumed([*notes, *outcome.findings])
 

@@ -177,6 +177,7 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
         "task": "classification",
         "budget": 5.0,
         "limits": Limits(),
+        "fresh_weights": False,
     }
 
 
