@@ -12,6 +12,7 @@ from reconstruct.objects.custom import register
 from reconstruct.readers import read as inspect
 from reconstruct.recover import recover
 from reconstruct.recovery import Recovery
+from reconstruct.salvage import salvage
 from reconstruct.scanning import scan
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "recover",
     "register",
     "register_keras_objects",
+    "salvage",
     "scan",
     "verify",
 ]

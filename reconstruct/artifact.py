@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 MODEL_CLASSES = ("Sequential", "Model", "Functional")
+LOST = "salvage>lost"  # the package of a layer that lost weights, which rules cannot take for a whole one
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Writer:
 class Tensor:
     """An array of the file, or one derived from arrays of the file, read when asked for.
 
-    `sources` names the datasets of the file it is made of, so that every one can be accounted for.
+    `sources` names the datasets of the file it is made of, so that every one can be accounted for. `lost` says why
+    there is no value: then `read` raises `ReadError`, and `shape` is empty where it is lost, too.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Tensor:
     dtype: str
     read: Callable[[], np.ndarray] = field(repr=False)
     sources: tuple[str, ...] = ()
+    lost: str = ""
 
     def map(self, function: Callable[[np.ndarray], np.ndarray], shape: Sequence[int] | None = None) -> Tensor:
         """A tensor whose value is `function` of this one's; `shape` where it differs."""

@@ -278,6 +278,9 @@ def recover(
     write_differing: Annotated[
         bool, typer.Option("--write-differing", help="write the model although an oracle contradicts it")
     ] = False,
+    fresh_weights: Annotated[
+        bool, typer.Option("--fresh-weights", help="initial values for weights that a salvaged file lost")
+    ] = False,
     target: For = None,
     report: Report = None,
     limit: LimitOption = None,
@@ -309,6 +312,7 @@ def recover(
             "budget": budget,
             "code": None if code is None else str(code),
             "write_differing": write_differing,
+            "fresh_weights": fresh_weights,
             "target": target.value if target else None,
         }
         with display.status(f"recovering {file.name}") as say, Recoverer(limits) as recoverer:
@@ -559,6 +563,43 @@ def scan(
         raise typer.Exit(scanning.exit_code(report))
 
 
+@app.command()
+def salvage(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", show_default=False, help="a damaged file, or damaged copies of one file"),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT.h5", help="the file to write (.keras for a .keras file)")
+    ],
+    report: Report = None,
+    limit: LimitOption = None,
+) -> None:
+    """Take out of a damaged file every array whose bytes are all there, and the architecture; recover takes the result.
+
+    Exits with 0 if nothing is missing, with 4 if something is, with 1 if nothing is left. Imports no framework.
+    """
+    from reconstruct import display
+
+    limits = _limits(limit)
+    if output.suffix not in (".h5", ".hdf5", ".keras"):
+        raise typer.BadParameter(f"the name must end in .h5 or .keras; {output} does not", param_hint="-o")
+    for file in files:
+        _check_target(output, file)
+    if report is not None:
+        _check_writable(report, "--report")
+    with _errors_shown():
+        from reconstruct import salvage as verb
+        from reconstruct.report import document
+
+        found = verb(files, output, limits)
+        result = found.to_json()
+        display.say(display.salvage_text(result))
+        if report is not None:
+            writing.write_json(report, document([result]))
+        raise typer.Exit(found.exit_code)
+
+
 @oracle_app.command("list")
 def list_oracles() -> None:
     """List the oracles and whether each can run here."""
@@ -615,6 +656,11 @@ def _check_output(output: Path, source: Path, target: Target | None = None) -> N
         raise typer.BadParameter(
             f"the name of the output must end in .keras, since Keras goes by that; {output} does not", param_hint=option
         )
+    _check_target(output, source)
+
+
+def _check_target(output: Path, source: Path) -> None:
+    option = "-o"
     if output.is_dir():
         raise typer.BadParameter(f"{output} is a directory", param_hint=option)
     if output.exists() and source.exists() and output.samefile(source):

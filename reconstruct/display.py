@@ -40,6 +40,7 @@ _DOUBTS = ("backend_unknown", "source_ambiguous", "argument_from_weights")
 MISSING = ("missing_layer", "missing_lambda", "missing_activation")
 _LONGEST, _WIDEST = 400, 44
 _MOST_ASSUMPTIONS = 20
+_MOST_LOST = 20
 _ALIKE = 3  # findings of one kind that are shown in full
 
 
@@ -373,6 +374,30 @@ def scan_text(report: Mapping[str, Any]) -> str:
         if file["not_inspected"]:
             lines.append(f"  could not inspect: {_short('; '.join(file['not_inspected']))}")
     return "\n".join(lines)
+
+
+# Salvaging
+
+
+def salvage_text(result: Mapping[str, Any]) -> str:
+    """What `salvage` took out of a file, for people."""
+    tensors = result["tensors"]
+    lost, unnamed = tensors["lost"], tensors["unnamed"]
+    lines = [
+        f"{result['status']}  {_list(result['source'], 5)} -> {_list(result['output'], 5)}",
+        f"  {tensors['intact']} tensors intact, {len(lost)} lost; "
+        f"the architecture is {'there' if result['config'] else 'not there'}",
+    ]
+    for tensor in lost[:_MOST_LOST]:
+        known = " ".join(
+            p for p in (_shape(tensor["shape"]) if tensor["shape"] is not None else "", tensor["dtype"]) if p
+        )
+        lines.append(f"  lost: {_short(tensor['path'])} {known}: {clean(tensor['reason'])}")
+    if len(lost) > _MOST_LOST:
+        lines.append(f"  and {len(lost) - _MOST_LOST} more, which --report names")
+    if unnamed:
+        lines.append(f"  intact, but their names are lost: {_list(unnamed, 5)}")
+    return "\n".join([*lines, *(f"  {line}" for line in _finding_lines(result["findings"]))])
 
 
 # Inspection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reconstruct import rules
+from reconstruct import integrity, rules
 from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError
 from reconstruct.inference.infer import BUDGET, Hints, Inferred, infer
@@ -37,6 +37,7 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
     recovery.form = model
+    recovery.add(*integrity.findings(model))
     say("building")
     keras_3.clear()
     built, lost = incomplete.build(model, {})

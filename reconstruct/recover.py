@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reconstruct import inferring, rules
+from reconstruct import inferring, integrity, rules
 from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, placeholders
+from reconstruct.objects import lost as lost_weights
 from reconstruct.objects.missing import missing
 from reconstruct.readers import read
 from reconstruct.recovery import Options, Recovery
@@ -38,7 +39,7 @@ Progress = Callable[[str], None]
 # Findings of rules that stand for a choice which neither the file nor, without an oracle, anything else confirms
 ASSUMPTIONS = (
     *("known_layer_assumed", "lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous"),
-    *("weights_by_position", "activation_assumed"),
+    *("weights_by_position", "activation_assumed", lost_weights.FRESH),
 )
 
 
@@ -67,6 +68,7 @@ def recover(
     budget: float | None = None,
     limits: Limits = DEFAULT,
     trust: bool = False,
+    fresh_weights: bool = False,
     pool: WorkerPool | None = None,
     on_progress: Progress | None = None,
 ) -> Recovery:
@@ -74,8 +76,9 @@ def recover(
 
     `input_shape` is a shape without the batch axis, or a list of them; it is needed only where the file does not
     say. A file that is not to `trust` is first read by another process, in case it crashes a parser. `verify=False`
-    asks no oracle: the result is `unverified` at best. Never raises for what is wrong with the file: the status is
-    then `failed`, and `Recovery.model` raises it.
+    asks no oracle: the result is `unverified` at best. `fresh_weights` gives layers of a salvaged file that lost
+    weights initial values; without, they become placeholders. Never raises for what is wrong with the file: the status
+    is then `failed`, and `Recovery.model` raises it.
 
     >>> recovery = recover("fixtures/files/keras-2.2.4/lstm.h5")   # doctest: +SKIP
     >>> recovery.status, recovery.result.verification.oracle       # doctest: +SKIP
@@ -99,6 +102,7 @@ def recover(
         budget,
         limits,
         trust,
+        fresh_weights,
     )
     with pool_or_own(pool) as workers:
         return _recover(str(path), options, workers, on_progress or (lambda message: None))
@@ -130,11 +134,14 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     recovery.artifact = artifact = read(path, options.limits, trust=options.trust)
     result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
     result.tensors = Tensors.of(artifact.tensors)
+    artifact, notes = lost_weights.treated(artifact, options.fresh_weights)
+    result.findings = (*artifact.findings, *notes)
+    fresh = {f.path for f in notes}
     if artifact.model is None:
         inferring.climb(recovery, artifact, options, say)
         return
     stops = _without_doubtful_counts(artifact, options)
-    result.findings = stops
+    result.findings = (*stops, *notes)
     broken = next((f for f in stops if f.severity == "error"), None)
     if broken is not None:
         raise BuildError(broken.message, path=broken.path, hint=broken.hint)
@@ -163,8 +170,9 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
     recovery.form = outcome.artifact.model
+    recovery.add(*integrity.findings(outcome.artifact.model))
     recovery.random = any(f.code == "random_outputs" for f in outcome.findings)
-    result.assumptions = _assumed(outcome.findings)
+    result.assumptions = _assumed([*notes, *outcome.findings])
 
     say("building")
     keras_3.clear()
@@ -172,7 +180,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     # A class that stands in for one of another name is written under its own
     recovery._custom_objects = {**{getattr(o, "__name__", k): o for k, o in objects.items()}, **objects}
     try:
-        built, lost = incomplete.build(outcome.artifact.model, objects)
+        built, lost = incomplete.build(outcome.artifact.model, objects, fresh)
     except (BuildError, ConfigError) as error:
         if not _load_native(recovery, outcome, path, objects, error):
             raise
@@ -268,6 +276,8 @@ def _verify(
     reason = None if options.trust_code else why_not_asked(artifact, recovery._custom_objects)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
+    if any(f.code == lost_weights.FRESH for f in recovery.result.findings):
+        reason = "layers have initial values in place of weights that the file lost"
     if recovery.random:
         reason = "the model draws random numbers in every call"
     if reason is not None:

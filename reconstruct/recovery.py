@@ -32,7 +32,8 @@ class Options:
     inside the file run in oracles; without `verify` none is asked. `source` is a folder of the user's own code, in
     which missing classes are looked up. `settings` (`LAYER.FIELD` to value), `task` and `budget` (seconds) are for
     files of weights alone, whose architecture is inferred. `limits` say how much the file may ask for, and one to
-    `trust` is not read by another process first.
+    `trust` is not read by another process first. With `fresh_weights`, layers of a salvaged file that lost weights get
+    initial values for them.
     """
 
     input_shape: Sequence[Sequence[int | None] | None] | None = None
@@ -48,6 +49,7 @@ class Options:
     budget: float | None = None
     limits: Limits = DEFAULT
     trust: bool = False
+    fresh_weights: bool = False
 
 
 @dataclass

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from reconstruct.errors import ReadError
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` to `path`, making its folder. Raises `ReadError` where that is not possible."""
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its place if nothing is raised; else it is gone.
+
+    Makes the folder. Raises `ReadError` where the file cannot be written.
+    """
     target = Path(path)
-    temporary = ""
+    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}-", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(text)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(target)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-", suffix=target.suffix)
+        os.close(descriptor)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError) or isinstance(error, ReadError):
+            raise
         raise ReadError(f"{target} cannot be written: {error.strerror or error}", path=str(target)) from error
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` to `path`, making its folder. Raises `ReadError` where that is not possible."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def write_json(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:

@@ -179,6 +179,7 @@ def test_recover_passes_its_options_on(tmp_path: Path, recovers: Any) -> None:
         "budget": 5.0,
         "code": None,
         "write_differing": False,
+        "fresh_weights": False,
         "target": None,
         "limits": Limits(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from reconstruct.artifact import Layer
+from reconstruct.artifact import LOST, Layer
 from reconstruct.objects import libraries
 from reconstruct.objects.custom import find
 from reconstruct.stock import LAYERS, foreign_activation
@@ -17,7 +17,8 @@ _ACTIVATION_FIELDS = ("activation", "recurrent_activation")
 @dataclass(frozen=True)
 class Missing:
     """`kind` is layer, lambda or activation, whose code is missing; equivalent, of a stock layer that has no form in
-    Keras 3; or shape, of one that cannot be built behind a placeholder. `name` is that of the class or function."""
+    Keras 3; shape, of one that cannot be built behind a placeholder; or weights, of one that a salvaged file lost some
+    of. `name` is that of the class or function."""
 
     kind: str
     name: str
@@ -30,6 +31,9 @@ def missing(layer: Layer, known: Collection[str] = ()) -> Missing | None:
     package = layer.package or ""
     if package == PLACEHOLDER:
         return Missing(**layer.config["missing"])
+    if package == LOST:
+        hint = "look for another copy: reconstruct salvage A B; or --fresh-weights gives lost weights initial values"
+        return Missing("weights", layer.class_name, str(layer.config["lost"]), hint)
     if layer.is_model or layer.class_name == "Op" or package.startswith(("keras.src.ops", "reconstruct>")):
         return None
     if find(known, layer.class_name, package) is not None:

@@ -76,7 +76,7 @@ def text(source: str, uses: Sequence[Use]) -> str:
     remarks = []
     for use in uses:
         kind, name = use.missing["kind"], use.missing["name"]
-        if kind in ("equivalent", "shape"):
+        if kind in ("equivalent", "shape", "weights"):
             remarks.append(_comment(f"{use.layer} ({name}): {use.missing['message']}"))
             continue
         groups.setdefault((kind, use.layer if kind == "lambda" else name), []).append(use)

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from reconstruct.artifact import Artifact, Finding
+from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import ConfigError, ReadError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.readers import config_json, h5, keras_zip, trial
@@ -14,7 +14,7 @@ from reconstruct.readers.sniff import sniff
 from reconstruct.runtimes.confinement import confined
 from reconstruct.stock import slots
 
-__all__ = ["read"]
+__all__ = ["read", "with_variables"]
 
 _DAMAGED = "the file is damaged, or was edited by hand; get it again from where it came from"
 
@@ -59,20 +59,10 @@ def _read(path: Path, kind: str, limits: Limits) -> Artifact:
 
 
 def _missing_weights(artifact: Artifact) -> list[Finding]:
-    """What layers the file has no tensors for, though they have variables.
-
-    Normalization is left out: it has none where its config holds the mean (Keras 3, layers/preprocessing).
-    """
+    """What layers the file has no tensors for, though they have variables."""
     if artifact.model is None:
         return []
-    held = {id(child) for n in artifact.model.walk() if n.weights for child in n.children.values()}
-    wanted = [
-        layer
-        for layer in artifact.model.walk()
-        if id(layer) not in held  # its wrapper holds what it has
-        and not (layer.children or layer.is_model or layer.class_name == "Normalization")
-        and slots(layer.class_name, layer.config, artifact.dialect.major)
-    ]
+    wanted = with_variables(artifact.model, artifact.dialect.major)
     empty = [layer for layer in wanted if not layer.weights]
     if not empty:
         return []
@@ -86,6 +76,21 @@ def _missing_weights(artifact: Artifact) -> list[Finding]:
             f"the file has no weights for {which}",
             "it was saved without them or is damaged; look for a weights file, or for another copy",
         )
+    ]
+
+
+def with_variables(model: Layer, major: int) -> list[Layer]:
+    """The layers that must have variables of their own, in the form of a major version of Keras.
+
+    Normalization is left out: it has none where its config holds the mean (Keras 3, layers/preprocessing).
+    """
+    held = {id(child) for n in model.walk() if n.weights for child in n.children.values()}
+    return [
+        layer
+        for layer in model.walk()
+        if id(layer) not in held  # its wrapper holds what it has
+        and not (layer.children or layer.is_model or layer.class_name == "Normalization")
+        and slots(layer.class_name, layer.config, major)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from reconstruct.artifact import Artifact, Finding, Writer
 from reconstruct.errors import ReadError
 from reconstruct.limits import DEFAULT, Limits
-from reconstruct.readers import json_guard, legacy_weights, object_weights, parse
+from reconstruct.readers import json_guard, legacy_weights, lost, object_weights, parse
 from reconstruct.readers.h5 import H5Source, legacy_groups
 from reconstruct.readers.sniff import sniff
 
@@ -66,7 +66,7 @@ def read(path: Path, weights: Path | None = None, limits: Limits = DEFAULT) -> A
         model,
         writer,
         tuple(tensors),
-        findings=tuple(findings),
+        findings=(*lost.finding(root.attrs), *findings),
         config_source=str(path),
         weights_source=str(weights),
     )

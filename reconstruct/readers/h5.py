@@ -12,7 +12,7 @@ import numpy as np
 from reconstruct.artifact import Artifact, Group, Tensor, Training, Writer
 from reconstruct.errors import ConfigError, ReadError
 from reconstruct.limits import DEFAULT, Limits
-from reconstruct.readers import h5_guard, json_guard, legacy_weights, object_weights, parse, raw_hdf5
+from reconstruct.readers import h5_guard, json_guard, legacy_weights, lost, object_weights, parse, raw_hdf5
 
 
 class H5Source:
@@ -89,6 +89,8 @@ class H5Source:
         Raises `ReadError` for data that lies in another file and for types that are not numbers.
         """
         where = str(dataset.name)
+        if (marked := lost.marked(dataset, name, self.name)) is not None:
+            return marked
         problem = next(h5_guard.of_dataset(dataset.id, where, self.limits), None)
         problem = problem or self._budget.take(dataset.id, where)
         if problem is not None:
@@ -112,6 +114,7 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
     source = H5Source(path, str(path), limits=limits)
     root = source.root
     writer = _writer(source, root)
+    salvaged = tuple(lost.finding(root.attrs))
     if "model_config" in root.attrs:
         config = decode_json(_config_text(source, root, path), f"{path}: model_config", limits)
         if writer.keras is None and isinstance(config, Mapping):
@@ -121,16 +124,19 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
         groups = legacy_groups(source, group) if isinstance(group, h5py.Group) else {}
         model, findings = legacy_weights.attach(model, groups, writer)
         tensors = tuple(t for group in groups.values() for t in group)
-        return Artifact(str(path), "h5-model", writer, model, writer, tensors, _training(source, root), tuple(findings))
+        found = (*salvaged, *findings)
+        return Artifact(str(path), "h5-model", writer, model, writer, tensors, _training(source, root), found)
     if "layer_names" in root.attrs or "layer_names0" in root.attrs or "nb_layers" in root.attrs:
         groups = legacy_groups(source, root)
         tensors = tuple(t for group in groups.values() for t in group)
         listed = tuple(Group(name, None, tuple(found)) for name, found in groups.items())
-        return Artifact(str(path), "h5-weights", writer, None, writer, tensors, groups=listed)
+        return Artifact(str(path), "h5-weights", writer, None, writer, tensors, None, salvaged, groups=listed)
     tensors = tuple(object_weights.tensors(object_weights.tree(source, root)))
     if "layers" in root or "_layer_checkpoint_dependencies" in root or "vars" in root:
         listed = object_weights.groups(source, root)
-        return Artifact(str(path), "weights-h5", Writer(None), None, Writer(None), tensors, groups=listed)
+        return Artifact(
+            str(path), "weights-h5", Writer(None), None, Writer(None), tensors, None, salvaged, groups=listed
+        )
     raise ReadError(
         f"{path} is an HDF5 file, but not one that Keras wrote: it has neither a model config nor layer names",
         path=str(path),
@@ -211,6 +217,8 @@ def _training(source: H5Source, root: h5py.File) -> Training | None:
             dataset = source.get(group, name)
             if isinstance(dataset, h5py.Dataset):
                 tensors.append(source.tensor(dataset, name))
+    if any(tensor.lost for tensor in tensors):  # a state without a part of it is none
+        tensors = []
     return Training(config if isinstance(config, Mapping) else {}, tuple(tensors))
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 from reconstruct.artifact import Artifact, Finding, Tensor, Training, Writer
 from reconstruct.errors import ReadError
 from reconstruct.limits import DEFAULT, Limits
-from reconstruct.readers import json_guard, object_weights, parse, zip_guard
+from reconstruct.readers import json_guard, lost, object_weights, parse, zip_guard
 from reconstruct.readers.config_json import decoded
 from reconstruct.readers.h5 import H5Source
 
@@ -98,7 +98,8 @@ def _artifact(path: Path, container: str, config: Any, metadata: Any, weights: H
     findings: list[Finding] = []
     if weights is not None:
         tree = object_weights.tree(weights, weights.root)
-        model, findings = object_weights.attach(model, tree)
+        model, left = object_weights.attach(model, tree)
+        findings = [*lost.finding(weights.root.attrs), *left]
         tensors = tuple(object_weights.tensors(tree))
         optimizer = object_weights.optimizer_tensors(tree)
     compiled = config.get("compile_config")

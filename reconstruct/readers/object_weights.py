@@ -30,7 +30,10 @@ _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 # Classes that are written under another name than theirs: Keras 3 exports GroupedQueryAttention without "ed".
 _GROUPS = {"Model": "functional", "GroupQueryAttention": "grouped_query_attention"}
 # At the root, the file keeps what does not belong to the model (Keras 3, trainers/trainer.py).
-_NOT_THE_MODEL = ("optimizer", "metrics", "_metrics", "compile_metrics", "_compile_metrics", "loss_tracker")
+_NOT_THE_MODEL = (
+    *("optimizer", "metrics", "_metrics", "compile_metrics", "_compile_metrics", "loss_tracker"),
+    "lost+found",  # arrays whose name is lost (reconstruct/salvage)
+)
 
 
 def tree(source: H5Source, group: h5py.Group) -> Tree:
@@ -90,7 +93,9 @@ def tensors(tree: Tree) -> Iterator[Tensor]:
 def optimizer_tensors(tree: Tree) -> tuple[Tensor, ...]:
     """The variables of the optimizer in their order, `optimizer/vars/0` first; none where it was not saved."""
     group = tree.get("optimizer")
-    found = _paths(group) if isinstance(group, dict) else iter(())
+    found = list(_paths(group)) if isinstance(group, dict) else []
+    if any(tensor.lost for _, tensor in found):  # a state without a part of it is none
+        return ()
     return tuple(tensor for _, tensor in sorted(found, key=lambda item: _order(item[0])))
 
 

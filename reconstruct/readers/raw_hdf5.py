@@ -30,7 +30,9 @@ class Gone(Exception):
 class Source(Protocol):
     """The bytes of a file, of which some may be lost."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """How many bytes there are up to the last one."""
 
     def read(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes. Raises `Gone` where one of them is lost."""
@@ -143,10 +145,21 @@ class Object:
 
 @dataclass
 class Table:
-    """The entries of a symbol table: name offset in the heap and address, in the order of their names."""
+    """The entries of a symbol table: name offset in the heap and address, in the order of their names.
+
+    `cached` has, by the address of a group, its B-tree and heap, which the table keeps beside the group's own header.
+    """
 
     entries: list[tuple[int, int]] = field(default_factory=list)
+    cached: dict[int, tuple[int, int]] = field(default_factory=dict)
     whole: bool = True
+
+    def add(self, entry: bytes) -> None:
+        """Take in an entry as the file has it (specification, III.C)."""
+        name, address, kind, _, index, heap = struct.unpack("<QQIIQQ", entry)
+        self.entries.append((name, address))
+        if kind == 1:
+            self.cached[address] = index, heap
 
 
 class File:
@@ -155,6 +168,7 @@ class File:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.base = 0
+        self.root = Table()  # the superblock's own entry for the root, where it has one
 
     def at(self, address: int, count: int) -> bytes:
         if address == UNDEFINED or count < 0:
@@ -176,6 +190,8 @@ class File:
             sizes = self.source.read(start + 13, 2)
             at = start + (24 if version == 0 else 28)
             base, _, end, _, _, root = struct.unpack("<6Q", self.source.read(at, 48))
+            self.root = Table()
+            self.root.add(self.source.read(at + 32, 40))
         elif version in (2, 3):
             sizes = self.source.read(start + 9, 2)
             base, _, end, root = struct.unpack("<4Q", self.source.read(start + 12, 32))
@@ -298,7 +314,8 @@ class File:
                 if head[:4] == b"SNOD":
                     (count,) = struct.unpack_from("<H", head, 6)
                     data = self.at(node + 8, 40 * count)
-                    found.entries += [struct.unpack_from("<QQ", data, 40 * i) for i in range(count)]
+                    for i in range(count):
+                        found.add(data[40 * i : 40 * i + 40])
                     continue
                 if head[:5] != b"TREE\x00":
                     raise Gone("no node of a group")

@@ -9,6 +9,7 @@ from pathlib import Path
 from reconstruct.errors import ReadError
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n"
 _GET_AGAIN = "get the file again from where it came from"
 
 
@@ -37,10 +38,10 @@ def sniff(path: Path) -> str:
         raise ReadError(f"{path} cannot be opened: permission denied", path=str(path), hint=hint) from error
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    text = head.lstrip(_BEFORE_TEXT)
     if text.startswith(b"{"):
         return "json"
-    what, hint = _name_it(head, text)
+    what, hint = _name_it(head)
     code = "F_PICKLE" if "pickle" in what else "E_NOT_A_MODEL"
     raise ReadError(f"{path} is no Keras model: it is {what}", path=str(path), hint=hint, code=code)
 
@@ -81,7 +82,15 @@ def _has_user_block(file) -> bool:  # type: ignore[no-untyped-def]
     return False
 
 
-def _name_it(head: bytes, text: bytes) -> tuple[str, str]:
+def _name_it(head: bytes) -> tuple[str, str]:
+    if not any(head):
+        return "filled with zeros, so the download or the disk failed", _GET_AGAIN
+    return disguise(head) or ("of no kind that Keras writes", "Keras writes HDF5 (.h5), zip (.keras) and JSON")
+
+
+def disguise(head: bytes) -> tuple[str, str] | None:
+    """What a file that starts with these bytes is instead of a model, and what to do; None where they do not say."""
+    text = head.lstrip(_BEFORE_TEXT)
     lower = text[:512].lower()
     if text.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer, not the file itself", "run `git lfs pull` in the repository it came from"
@@ -101,6 +110,4 @@ def _name_it(head: bytes, text: bytes) -> tuple[str, str]:
         return "a TensorFlow Lite model", "it has no Keras architecture; use the file that it was converted from"
     if head.startswith(b"[") or text.startswith(b"["):
         return "a JSON list", "a Keras config is a JSON object"
-    if not any(head):
-        return "filled with zeros, so the download or the disk failed", _GET_AGAIN
-    return "of no kind that Keras writes", "Keras writes HDF5 (.h5), zip (.keras) and JSON"
+    return None

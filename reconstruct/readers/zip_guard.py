@@ -106,7 +106,7 @@ def _local(file: BinaryIO, infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding
             flags, method = struct.unpack_from("<HH", header, 6)
             packed, unpacked, name_size, extra_size = struct.unpack_from("<IIHH", header, 18)
             name, extra = file.read(name_size), file.read(extra_size)
-            packed, unpacked = _sizes(packed, unpacked, extra)
+            packed, unpacked = sizes(packed, unpacked, extra)
             start = info.header_offset + 30 + name_size + extra_size
             extents.append((info.header_offset, start + info.compress_size, info.filename))
             encoding = "utf-8" if flags & 0x800 else "cp437"
@@ -129,7 +129,7 @@ def _local(file: BinaryIO, infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding
             yield Finding("E_ZIP_INCONSISTENT", "error", second, message, _EDITED)
 
 
-def _sizes(packed: int, unpacked: int, extra: bytes) -> tuple[int, int]:
+def sizes(packed: int, unpacked: int, extra: bytes) -> tuple[int, int]:
     """The sizes with those of the zip64 field in place of 0xffffffff (zip specification, 4.5.3)."""
     at = 0
     while at + 4 <= len(extra):

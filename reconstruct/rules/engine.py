@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from reconstruct.artifact import KERAS_3, Artifact, Finding, Graph, Layer, Writer
+from reconstruct.artifact import KERAS_3, LOST, Artifact, Finding, Graph, Layer, Writer
 from reconstruct.errors import ConfigError, NotEquivalent
 from reconstruct.rules.expansion import splice
 from reconstruct.stock import LAYERS
@@ -93,7 +93,7 @@ class Rule:
     message: str
 
     def applies_to(self, layer: Layer) -> bool:
-        return self.layers is None or layer.class_name in self.layers
+        return self.layers is None or (layer.class_name in self.layers and layer.package != LOST)
 
 
 def rule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from reconstruct.artifact import Finding, Layer
@@ -16,15 +16,16 @@ from reconstruct.runtimes.build_time import Undecided
 MOST_FURTHER_PLACEHOLDERS = 30
 
 
-def build(model: Layer, objects: Mapping[str, Any]) -> tuple[keras_3.Build, list[Finding]]:
+def build(model: Layer, objects: Mapping[str, Any], fresh: Collection[str] = ()) -> tuple[keras_3.Build, list[Finding]]:
     """The model with a placeholder for each layer whose code is missing, and the findings that say so.
 
     The shape of what a placeholder gives is inferred. Where a layer behind it cannot be built on that, less is taken
-    for known; and where that is of no use either, the layer becomes a placeholder as well.
+    for known; and where that is of no use either, the layer becomes a placeholder as well. Layers at `fresh` paths keep
+    the values that Keras starts with.
     """
     filled, lost = placeholders.fill(model, objects)
     try:
-        return keras_3.build(filled, objects), lost
+        return keras_3.build(filled, objects, fresh), lost
     except BuildError as error:
         written = {name: thing for name, thing in objects.items() if not unwritten(thing)}
         if isinstance(error.__cause__, Undecided):
@@ -35,13 +36,13 @@ def build(model: Layer, objects: Mapping[str, Any]) -> tuple[keras_3.Build, list
     filled = placeholders.opened(filled)
     for _ in range(MOST_FURTHER_PLACEHOLDERS):
         try:
-            return keras_3.build(filled, written), lost
+            return keras_3.build(filled, written, fresh), lost
         except BuildError as error:
             before, reason = len(lost), f"it cannot be built behind the placeholder {lost[0].path}: {error.message}"
             filled, lost = placeholders.fill(placeholders.without(filled, error.path, reason), written)
             if len(lost) == before:
                 raise
-    return keras_3.build(filled, written), lost
+    return keras_3.build(filled, written, fresh), lost
 
 
 def assumed_shapes(model: Any) -> list[dict[str, str]]:

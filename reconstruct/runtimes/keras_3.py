@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,8 +50,8 @@ class Build:
     assigned: list[tuple[Any, Tensor]] = field(default_factory=list)
 
 
-def build(model: Layer, custom_objects: Mapping[str, Any] | None = None) -> Build:
-    """Build a Keras 3 model and give every variable its tensor.
+def build(model: Layer, custom_objects: Mapping[str, Any] | None = None, fresh: Collection[str] = ()) -> Build:
+    """Build a Keras 3 model and give every variable its tensor, but for layers at `fresh` paths that have none.
 
     Raises `UnknownLayer` for a class that is neither stock nor in `custom_objects`, and `BuildError`, with the path of
     the layer, where Keras refuses something or a tensor does not fit.
@@ -64,7 +64,7 @@ def build(model: Layer, custom_objects: Mapping[str, Any] | None = None) -> Buil
             path=model.path,
             hint="give it: --input-shape 28,28,1 (without the batch axis)",
         )
-    builder.assign()
+    builder.assign(fresh)
     return Build(built, builder.findings, builder.assigned)
 
 
@@ -321,14 +321,18 @@ class _Builder:
                 hint=_NO_OUTPUT_SHAPE if "`compute_output_shape`" in str(error) else "",
             ) from error
 
-    def assign(self) -> None:
+    def assign(self, fresh: Collection[str]) -> None:
         """Give every variable its tensor; raises `BuildError` for one that has none or does not fit."""
         for layer, instance in self._made:
             if layer.weights:
                 self._guard(layer, lambda la=layer, i=instance: self._assign(la, i))
         given = {id(variable) for variable, _ in self.assigned}
         for layer, instance in self._made:
-            own = [] if layer.weights or layer.children else getattr(instance, "weights", None) or []
+            own = (
+                []
+                if layer.weights or layer.children or layer.path in fresh
+                else getattr(instance, "weights", None) or []
+            )
             if any(id(variable) not in given for variable in own):
                 raise BuildError(
                     f"the file has no weights for {layer.class_name} {layer.name!r}",

@@ -52,7 +52,8 @@ class Recoverer:
     ) -> dict[str, Any]:
         """Recover and write one file; the result as the report has it, also where the child dies or hangs.
 
-        `hint` has what a file of hints may have, and `trust_code`, `write_differing` and `code`, a path.
+        `hint` has what a file of hints may have, and `trust_code`, `write_differing`, `fresh_weights`
+        and `code`, a path.
         """
         started = time.monotonic()
         request = {"source": source, "output": output, "hint": dict(hint), "limits": asdict(self.limits)}
@@ -119,6 +120,7 @@ def _one(request: dict[str, Any], limits: Limits, pool: WorkerPool, say: Callabl
         task=hint.get("task"),
         budget=hint.get("budget"),
         limits=limits,
+        fresh_weights=hint.get("fresh_weights", False),
         pool=pool,
         on_progress=say,
     )

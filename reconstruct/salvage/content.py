@@ -1,0 +1,152 @@
+"""What a damaged file still holds, whatever kind of file it was."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reconstruct.artifact import Finding
+from reconstruct.errors import ConfigError, ReadError
+from reconstruct.limits import Limits
+from reconstruct.readers import json_guard
+from reconstruct.readers.keras_zip import WEIGHTS
+from reconstruct.readers.raw_hdf5 import Bytes
+from reconstruct.readers.sniff import disguise, sniff
+from reconstruct.salvage import copies, signatures, zips
+from reconstruct.salvage.copies import Copies
+from reconstruct.salvage.hdf5 import Reader
+from reconstruct.salvage.names import text_of
+from reconstruct.salvage.tree import Node
+
+_GET_AGAIN = "get the file again from where it came from"
+
+
+@dataclass
+class Content:
+    """The tree of groups and arrays, and the config as decoded JSON. `archive` says whether they were in a zip.
+
+    `metadata` is that of a `.keras` file; `proved`, that the checksum of its weights matches.
+    """
+
+    archive: bool
+    tree: Node
+    config: Any = None
+    metadata: Any = None
+    proved: bool = False
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read(paths: Sequence[Path], limits: Limits) -> Content:
+    """What copies of one file hold. Raises `ReadError` for what is no model at all, and for what holds nothing."""
+    kinds = {_kind(path) for path in paths}
+    sources = [Bytes(_bytes(path)) for path in paths]
+    source = copies.together(sources, [str(path) for path in paths])
+    content = _archive(source, limits) if "zip" in kinds or "unknown" in kinds else None
+    if content is None:
+        start = 0 if kinds == {"hdf5"} else signatures.start_of_hdf5(source)
+        if start is None:
+            message = f"{paths[0]} is no Keras model, or nothing of one is left in it"
+            raise ReadError(message, path=str(paths[0]), hint=_GET_AGAIN, code="E_NOT_A_MODEL")
+        content = Content(False, Node(whole=False))
+        _tree(content, source, lambda each: zips.Part(each, start), start, limits)
+        content.config = _of_attribute(content, limits)
+    return content
+
+
+def _kind(path: Path) -> str:
+    """`hdf5`, `zip` or `unknown`, where the beginning is damaged. Raises `ReadError` for what is another thing."""
+    try:
+        kind = sniff(path)
+    except ReadError as error:
+        if error.code != "E_NOT_A_MODEL":
+            raise
+        with path.open("rb") as file:
+            if disguise(file.read(4096)) is not None:
+                raise
+        return "unknown"
+    if kind not in ("hdf5", "zip"):
+        what = "a folder" if kind == "directory" else "JSON text"
+        hint = "give the .h5 or .keras file, also the weights in a folder"
+        raise ReadError(f"{path} is {what}, of which nothing can be salvaged", path=str(path), hint=hint)
+    return kind
+
+
+def _bytes(path: Path) -> Any:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _archive(source: Copies, limits: Limits) -> Content | None:
+    """What is in a `.keras` archive; None where it is none."""
+    found = zips.members(source, ("config.json", "metadata.json", WEIGHTS), limits)
+    if not found:
+        return None
+    content = Content(True, Node(whole=False))
+    content.config, content.metadata = (_json(content, found.get(n), limits) for n in ("config.json", "metadata.json"))
+    weights = found.get(WEIGHTS)
+    if weights is None:
+        start = signatures.start_of_hdf5(source)
+        if start is not None:
+            _tree(content, source, lambda each: zips.Part(each, start), start, limits)
+        return content
+    content.proved = weights.state == "whole"
+    if weights.state == "changed":
+        message = f"the checksum of {WEIGHTS} does not match: at least one byte in it is another than was saved"
+        hint = "no array of the file can be told from one that was changed; compare with another copy: salvage A B"
+        content.findings.append(Finding("checksum_mismatch", "error", WEIGHTS, message, hint))
+    if isinstance(weights.source, zips.Part):
+        part = weights.source
+        _tree(content, source, lambda each: zips.Part(each, part.start, part.size), part.start, limits)
+    else:
+        content.tree = Reader(weights.source, limits).tree()
+    return content
+
+
+def _tree(content: Content, source: Copies, part: Callable[[Copies], zips.Part], start: int, limits: Limits) -> None:
+    """Read the tree with each copy as the first, since a structure that is damaged in one may be whole in another."""
+    trees = []
+    turns = list(source.turned()) if len(source.different) else [source]
+    for turn in turns:
+        reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b))
+        trees.append(reader.tree())
+        if turn is turns[0] and reader.declared is not None:
+            missing = reader.file.base + reader.declared - reader.file.source.size
+            if missing > 0:
+                message = f"the last {missing} of {reader.declared} bytes are missing"
+                content.findings.append(Finding("truncated", "error", "", message, _GET_AGAIN))
+    content.tree, contradictions = copies.merged(trees)
+    for where in contradictions:
+        message = "the copies contradict each other here; what the first one says is kept"
+        content.findings.append(Finding("copies_differ", "warning", where, message))
+
+
+def _json(content: Content, member: zips.Member | None, limits: Limits) -> Any:
+    """The value of a JSON member; None where a part of it is lost, which is then a finding."""
+    if member is None:
+        return None
+    reason = {"cut": "its end is lost", "changed": "its checksum does not match"}.get(member.state)
+    if reason is None and member.source.size <= limits.json_bytes:
+        try:
+            return json_guard.decode(member.source.read(0, member.source.size), member.name, limits)[0]
+        except ConfigError as error:
+            reason = str(error)
+    message = f"{member.name} cannot be read: {reason or 'it is larger than any config'}"
+    content.findings.append(Finding("config_lost", "error", member.name, message))
+    return None
+
+
+def _of_attribute(content: Content, limits: Limits) -> Any:
+    """The config that a legacy file has in an attribute; one that cannot be decoded is taken away."""
+    text = content.tree.attributes.get("model_config")
+    if text is None:
+        return None
+    try:
+        return json_guard.decode(text_of(text), "model_config", limits)[0]
+    except ConfigError as error:
+        del content.tree.attributes["model_config"]
+        message = f"the architecture cannot be read: {error}"
+        content.findings.append(Finding("config_lost", "error", "model_config", message))
+        return None

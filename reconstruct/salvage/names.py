@@ -1,0 +1,134 @@
+"""Names of groups and arrays whose own record is lost, from what else the file says; never a guess.
+
+Keras lists the names of what it is about to write (`layer_names`, `weight_names`: Keras 2.2.4, engine/saving.py) and
+writes in that order. HDF5 keeps the names of a group one behind the other in its heap, each padded to 8 bytes
+(H5HL.c, `H5HL_insert`), and the symbol table refers to a name by its place there. So the list alone tells which name
+stood where, also when the heap is gone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+_ENOUGH = 4  # groups whose weights all have the name of a layer, each of another, where no name can confirm it
+Paths = tuple[tuple[str, ...], ...]
+
+
+def listed(attributes: dict[str, Any], attribute: str) -> list[str] | None:
+    """The names in `layer_names` or `weight_names`, which Keras splits where there are many; None without them."""
+    keys = [attribute] if attribute in attributes else []
+    while not keys or keys[-1] != attribute:
+        key = f"{attribute}{len(keys)}"
+        if key not in attributes:
+            break
+        keys.append(key)
+    if not keys:
+        return None
+    return [text_of(value) for key in keys for value in np.atleast_1d(np.asarray(attributes[key])).reshape(-1)]
+
+
+def text_of(value: Any) -> str:
+    """A name as text."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def paths(names: Iterable[str]) -> Paths:
+    """Names with slashes as paths: HDF5 makes groups of them."""
+    return tuple(tuple(p for p in name.split("/") if p) for name in names)
+
+
+def expected(attributes: dict[str, Any], above: Paths) -> Paths:
+    """The paths that must be below a group, in the order in which they were made: by its own lists, or by those of a
+    group above it, which say so as `above`."""
+    layers = listed(attributes, "layer_names")
+    if layers is not None:
+        return paths([*layers, "top_level_model_weights"])
+    weights = listed(attributes, "weight_names")
+    return above if weights is None else paths(weights)
+
+
+def below(wanted: Paths, name: str) -> Paths:
+    """What of the paths is below a group of this name."""
+    return tuple(path[1:] for path in wanted if path[0] == name and len(path) > 1)
+
+
+def by_place(wanted: Paths, offsets: Sequence[int], claims: Mapping[int, str | None]) -> dict[int, str]:
+    """The name at each of these places in the heap of a group, which are in the order of the names they hold.
+
+    An order in which they may have come into the heap counts if it has a name at every place, these are in order, and
+    none is other than what weights claim.
+    """
+    heads = list(dict.fromkeys(path[0] for path in wanted))
+    fitting: list[list[str]] = []
+    for order in _orders(heads):
+        places: dict[int, str] = {}
+        at = 8  # the empty name comes first
+        for name in order:
+            places[at] = name
+            at += len(_bytes(name)) + 8 & ~7
+        found = [places.get(offset, "") for offset in offsets]
+        in_order = all(_bytes(a) < _bytes(b) for a, b in itertools.pairwise(found))
+        if in_order and all(n and claims.get(o) in (None, n) for o, n in zip(offsets, found, strict=True)):
+            fitting.append(found)
+    return {o: fits[0] for o, *fits in zip(offsets, *fitting, strict=True) if fits and len(set(fits)) == 1}
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def of_layers(order: Sequence[str], here: Mapping[int, str], weights: Mapping[int, Sequence[str]]) -> dict[int, str]:
+    """Which layer each group is whose name is lost, by address. `here` are the groups that have their name, `weights`
+    the names of the weights of all groups.
+
+    The weights of a layer mostly carry its name. Where they do so in all groups, they decide. Where they do not, as in
+    nested models and for layers that were renamed, only place does.
+    """
+    claims = {address: claimed(found, set(order)) for address, found in weights.items() if found}
+    if not all(name and name == here.get(address, name) for address, name in claims.items()):
+        return in_sequence(order, here, [address for address in weights if address not in here])
+    own = {address: str(name) for address, name in claims.items()}
+    once = {a: n for a, n in own.items() if a not in here and list(own.values()).count(n) == 1}
+    if own.keys() & here.keys():
+        return once
+    return own if len(once) == len(own) >= _ENOUGH else {}
+
+
+def in_sequence(order: Sequence[str], here: Mapping[int, str], orphans: Iterable[int]) -> dict[int, str]:
+    """Names for what has none, by address: things were made in the order of the list, and HDF5 puts what is made later
+    further back, but for what fits into room that was freed.
+
+    So something is said only where all that is known lies in this order, and between any two that are known there is
+    one without a name where the list has one, and none where it has none.
+    """
+    rank = {name: i for i, name in enumerate(order)}
+    known = sorted((address, rank[name]) for address, name in here.items() if name in rank)
+    rest = sorted(address for address in orphans if address not in here)
+    found: dict[int, str] = {}
+    for (start, first), (end, last) in itertools.pairwise(known):
+        between = [a for a in rest if start < a < end]
+        missing = order[first + 1 : last]
+        if first >= last or len(between) != len(missing) or len(missing) > 1:
+            return {}
+        found.update(zip(between, missing, strict=True))
+    return found
+
+
+def _orders(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The orders in which things were made: that of the list, or, where a program copied the file, the alphabet's."""
+    return list(names), sorted(names, key=_bytes)
+
+
+def claimed(weights: Sequence[str], layers: Collection[str]) -> str | None:
+    """The layer that all names of weights begin with: `dense_1/kernel:0`, or `dense_1_W` as Keras 1 wrote it."""
+    found: set[str | None] = set()
+    for name in weights:
+        parts = re.split(r"(?=[/_])", name)
+        heads = ["".join(parts[:i]) for i in range(len(parts) - 1, 0, -1)]
+        found.add(next((head for head in heads if head in layers), None))
+    return found.pop() if len(found) == 1 else None

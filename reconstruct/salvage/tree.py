@@ -1,0 +1,73 @@
+"""What is left of an HDF5 file, as plain data: groups, their attributes, and arrays that are there or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+LOST_AND_FOUND = "lost+found"
+
+
+class Unnamed(str):
+    """A name that was made up, because the real one is lost."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """A dataset. `lost` says why its values cannot be had; shape and dtype are None where they are lost, too.
+
+    `checked` says that a checksum of the file covers the values.
+    """
+
+    shape: tuple[int, ...] | None
+    dtype: np.dtype | None
+    read: Callable[[], np.ndarray] = field(repr=False)
+    lost: str = ""
+    checked: bool = False
+
+
+@dataclass
+class Node:
+    """A group, or a dataset if it has an `array`. `whole` is False where a part of what it held is lost."""
+
+    address: int = -1
+    attributes: dict[str, Any] = field(default_factory=dict)
+    children: dict[str, Node] = field(default_factory=dict)
+    array: Array | None = None
+    whole: bool = True
+
+    def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
+        """Every node from this one down with its path, outermost first."""
+        todo = [(path, self)]
+        while todo:
+            where, node = todo.pop()
+            yield where, node
+            todo += [((*where, name), child) for name, child in reversed(node.children.items())]
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Every dataset with its path."""
+        for path, node in self.walk():
+            if node.array is not None:
+                yield "/".join(path), node.array
+
+    def at(self, path: tuple[str, ...]) -> Node:
+        """The node at a path, an empty one where there is none."""
+        node = self
+        for part in path:
+            node = node.children.get(part) or Node(whole=False)
+        return node
+
+    def enter(self, path: tuple[str, ...]) -> Node:
+        """The node at a path, with the groups on the way made where they are missing."""
+        node = self
+        for part in path:
+            node = node.children.setdefault(part, Node(whole=False))
+        return node
+
+
+def gone() -> np.ndarray:
+    """What `Array.read` is where there is nothing to read."""
+    raise LookupError("the values are lost")
