@@ -100,9 +100,12 @@ UNUSED = {
 
 
 # Files whose migration `diff` tells apart from them, though it means the same: what Keras works out when it builds a
-# layer (`groups` of -1, the size of patches), and layers of a residual block whose output nobody uses.
+# layer (`groups` of -1, the size of patches), layers of a residual block whose output nobody uses, and an initializer.
 SAID_OTHERWISE = (
+    "files/keras-retinanet-1.0.0/",
     "files/keras-tcn-3.5.4/",
+    "files/copied-images-keras-3.15/pixels",
+    "files/copied-images-tf_keras-2.21/pixels",
     "files/tensorflow-addons-0.23/normalizations",
     "files/tutorials-keras-3.15/vision_transformer",
     "files/tutorials-tf_keras-2.21/vision_transformer",

@@ -113,6 +113,14 @@ LIBRARIES = (
             "kapre.augmentation": "ChannelSwap SpecAugment",
         },
     ),
+    Library(
+        "keras-retinanet",
+        {
+            "keras_retinanet.layers": "UpsampleLike Anchors RegressBoxes ClipBoxes FilterDetections",
+            "keras_retinanet.initializers": "PriorProbability",
+        },
+    ),
+    Library("vit-keras", {"vit_keras.layers": "ClassToken AddPositionEmbs MultiHeadSelfAttention TransformerBlock"}),
     Library("keras-tcn", {"tcn": "TCN ResidualBlock"}),
     Library(
         "tensorflow-addons",

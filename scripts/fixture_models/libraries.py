@@ -2,7 +2,7 @@
 
 A library is installed once, without its dependencies but for those named here, into a folder of the user's cache. It
 runs on tf_keras, under the name `keras` and as `tf.keras`, or on the earlier Keras it was made for. Code that people
-copy from tutorials instead of installing it stands, written anew, in the module `tutorials`.
+copy from tutorials instead of installing it stands, written anew, in `tutorials` and in the modules `copied_…`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ LIBRARIES: dict[str, Library] = {
     ),
     "tutorials-tf_keras-2.21": Library("tutorials"),
     "tutorials-keras-3.15": Library("tutorials", base="keras"),
+    "copied-images-tf_keras-2.21": Library("copied_images"),
+    "copied-images-keras-3.15": Library("copied_images", base="keras"),
+    "copied-sequences-tf_keras-2.21": Library("copied_sequences"),
+    "copied-sequences-keras-3.15": Library("copied_sequences", base="keras"),
     "efficientnet-1.1.1": Library("efficientnet", packages=("efficientnet==1.1.1", "keras-applications==1.0.8")),
     "kapre-0.3.7": Library(
         "kapre_layers",
@@ -63,7 +67,9 @@ LIBRARIES: dict[str, Library] = {
         ),
     ),
     "keras-contrib-2.0.8": Library("keras_contrib", base="keras 2.2.4"),
+    "keras-retinanet-1.0.0": Library("retinanet_layers", packages=("keras-retinanet==1.0.0",)),
     "keras-tcn-3.5.4": Library("keras_tcn", packages=("keras-tcn==3.5.4",)),
+    "vit-keras-0.2.0": Library("vit_layers", "keras", ("vit-keras==0.2.0",)),
     "tensorflow-addons-0.23": Library("addons", packages=_ADDONS),
 }
 

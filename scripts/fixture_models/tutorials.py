@@ -13,51 +13,13 @@ import tensorflow as tf
 from keras import Input, Model, Sequential
 from keras import layers as L
 
-from fixture_models.common import Catalogue, padded_tokens
+from fixture_models.common import padded_tokens
+from fixture_models.copied import Copied
 
 KERAS_3 = keras.__version__.startswith("3.")
-catalogue = Catalogue("tutorials-keras-3.15" if KERAS_3 else "tutorials-tf_keras-2.21")
-CLASSES: dict[str, Any] = {}
-
-
-def layer(*fields: str) -> Any:
-    """Registered for loading, with a config of these arguments, as the tutorials' readers write it."""
-
-    def decorate(cls: Any) -> Any:
-        def get_config(self: Any) -> dict[str, Any]:
-            return {**super(cls, self).get_config(), **{name: getattr(self, name) for name in fields}}
-
-        cls.get_config = get_config
-        CLASSES[cls.__name__] = cls
-        return cls
-
-    return decorate
-
-
-def reload(path: Any) -> Any:
-    return keras.models.load_model(str(path), custom_objects=CLASSES)
-
-
-def as_h5(*covers: str, **options: Any) -> Any:
-    def decorate(build: Any) -> Any:
-        catalogue.add(*covers, name=f"{build.__name__}_h5", reload=reload, **options)(build)
-        return build
-
-    return decorate
-
-
-def as_zip(*covers: str, **options: Any) -> Any:
-    def decorate(build: Any) -> Any:
-        name = f"{build.__name__}_zip"
-        catalogue.add(*covers, name=name, reload=reload, container="keras-zip", suffix=".keras", **options)(build)
-        return build
-
-    return decorate
-
-
-def both(*covers: str, **options: Any) -> Any:
-    """Add the model as HDF5 and as a Keras zip."""
-    return lambda build: as_zip(*covers, **options)(as_h5(*covers, **options)(build))
+copied = Copied("tutorials", keras)
+catalogue = copied.catalogue
+layer, as_h5, as_zip, both = copied.layer, copied.as_h5, copied.as_zip, copied.both
 
 
 # Transformers

@@ -11,19 +11,27 @@ from reconstruct.objects.known import (
     activations,
     addons,
     attention,
+    book,
+    channels,
     crf,
+    distances,
     efficientnet,
+    gan,
     garnet,
     hub,
+    images,
     kapre,
     loss_layers,
     megnet,
     model_optimization,
     normalizations,
     qkeras,
+    retinanet,
+    seq2seq,
     tcn,
     transformers,
     tutorials,
+    vit_keras,
 )
 from reconstruct.objects.known.declare import Known, known
 
@@ -39,10 +47,18 @@ KNOWN: tuple[Known, ...] = (
     *hub.KNOWN,
     *megnet.KNOWN,
     *garnet.KNOWN,
+    *seq2seq.KNOWN,  # before the layers of one input that have the same names
     *attention.KNOWN,
     *crf.KNOWN,
+    *vit_keras.KNOWN,  # before the blocks of the same name of the Keras examples
     *transformers.KNOWN,
+    *book.KNOWN,
     *tutorials.KNOWN,
+    *retinanet.KNOWN,
+    *distances.KNOWN,
+    *channels.KNOWN,
+    *images.KNOWN,
+    *gan.KNOWN,
     *loss_layers.KNOWN,
 )
 RULES = tuple(each.rule for each in KNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reconstruct.artifact import Layer, Ref, Tensor
@@ -21,6 +22,13 @@ class Nodes:
         weights = {"kernel": kernel} | ({} if bias is None else {"bias": bias})
         config = {"units": kernel.shape[-1], "use_bias": bias is not None}
         return self._add(call(stock("Dense", f"{name}_{len(self.made)}", config, **weights), x))
+
+    def stock(self, class_name: str, config: Mapping[str, Any], weights: Mapping[str, Tensor], x: Ref) -> Ref:
+        return self._add(call(stock(class_name, f"{class_name.lower()}_{len(self.made)}", config, **weights), x))
+
+    def reshape(self, x: Ref, shape: list[int]) -> Ref:
+        """The Reshape layer, whose shape is without the batch."""
+        return self.stock("Reshape", {"target_shape": shape}, {}, x)
 
     def shared(self, name: str, x: Ref) -> Ref:
         """A further call of a layer that was made before."""

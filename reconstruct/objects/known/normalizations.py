@@ -93,7 +93,7 @@ def _of_contrib(layer: Layer, context: Context) -> Layer:
         op("normed", "divide", Ref("centred"), Ref("divisor")),
     ]
     if weights:
-        nodes.append(call(_scale_and_shift(weights, rank, first), Ref("normed")))
+        nodes.append(call(scale_and_shift(weights, rank, first), Ref("normed")))
     return subgraph(layer, *nodes)
 
 
@@ -125,7 +125,7 @@ def _whole_sample(layer: Layer, weights: Mapping[str, Tensor], epsilon: np.float
     return subgraph(layer, *nodes)
 
 
-def _scale_and_shift(weights: Mapping[str, Tensor], rank: int, first: bool) -> Layer:
+def scale_and_shift(weights: Mapping[str, Tensor], rank: int, first: bool) -> Layer:
     """A depthwise convolution of size 1: every channel times its own number, plus another."""
     some = next(iter(weights.values()))
     size = some.size
@@ -182,7 +182,7 @@ def filter_response_normalization(layer: Layer, context: Context) -> Layer:
         op("sum", "add", Ref("mean"), np.float32(abs(layer.config["epsilon"]))),
         op("inverse", "rsqrt", Ref("sum")),
         op("normed", "multiply", INPUT, Ref("inverse")),
-        call(_scale_and_shift(_named(layer.weights, ["gamma", "beta"]), 4, False), Ref("normed")),
+        call(scale_and_shift(_named(layer.weights, ["gamma", "beta"]), 4, False), Ref("normed")),
     )
 
 

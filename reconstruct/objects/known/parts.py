@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reconstruct.artifact import Layer, Ref, Tensor
+from reconstruct.artifact import Call, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Context
 from reconstruct.rules.expansion import call, stock
@@ -47,6 +47,27 @@ def own_fields(layer: Layer) -> dict[str, Any]:
 def first(config: Mapping[str, Any], *names: str, default: Any = None) -> Any:
     """The value of the first of the names that the config has."""
     return next((config[n] for n in names if n in config), default)
+
+
+def bare(layer: Layer, inputs: int) -> bool:
+    """Whether the layer has neither weights nor config of its own, and takes so many tensors, as one list."""
+    given = layer.calls[0].args if layer.calls else ()
+    listed = len(given) == 1 and isinstance(given[0], list | tuple)
+    count = 1 if not layer.calls else len(given[0] if listed else given)
+    return not layer.weights and not own_fields(layer) and count == inputs and (inputs == 1 or listed)
+
+
+def listed(layer: Layer, inputs: int) -> Layer | None:
+    """The layer with the tensors of each call in one list, as a model of several inputs takes them, whether its code
+    takes a list or an argument for each; None if it is not called on so many."""
+    calls = []
+    for each in layer.calls:
+        given = each.args[0] if len(each.args) == 1 and isinstance(each.args[0], list | tuple) else each.args
+        refs = [*given, *(v for v in each.kwargs.values() if isinstance(v, Ref))]
+        if len(refs) != inputs or not all(isinstance(ref, Ref) for ref in refs):
+            return None
+        calls.append(Call((refs,)))
+    return layer.replace(calls=tuple(calls)) if calls else None
 
 
 def take_attention(parts: Parts) -> dict[str, list[Tensor]] | None:
@@ -154,9 +175,14 @@ _USE_MASKS = (
 ).split()
 
 
-def no_mask_after(layer: Layer, context: Context) -> None:
+def masks_used(context: Context, *users: str) -> bool:
+    """Whether a layer of the model, or one of the classes `users`, uses masks."""
+    return any(n.class_name in _USE_MASKS or n.class_name in users for n in context.model.walk())
+
+
+def no_mask_after(layer: Layer, context: Context, *makers: str) -> None:
     """Raise `NotEquivalent` where the layer hands a mask on to one that uses it: what replaces it hands on none."""
-    if not masks_exist(context) or context.graph is None:
+    if not masks_exist(context, *makers) or context.graph is None:
         return
     after = context.graph.layers[[n.name for n in context.graph.layers].index(layer.name) + 1 :]
     user = next((n for n in after if n.class_name in _USE_MASKS), None)

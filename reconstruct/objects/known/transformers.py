@@ -28,23 +28,23 @@ from reconstruct.objects.known.parts import (
 from reconstruct.rules.engine import Context
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
-_RATES = ("rate", "dropout_rate", "dropout", "drop_rate")
-_WIDTHS = ("embed_dim", "embedding_dim", "d_model", "emb_dim")
-_INNER = ("ff_dim", "feed_forward_dim", "dff", "dense_dim", "mlp_dim")
+RATES = ("rate", "dropout_rate", "dropout", "drop_rate")
+WIDTHS = ("embed_dim", "embedding_dim", "d_model", "emb_dim")
+_INNER = ("ff_dim", "feed_forward_dim", "dff", "dense_dim", "mlp_dim", "latent_dim")
 _EPSILON = 1e-6
 _TEXT = (
     'Keras example "Text classification with Transformer" (keras.io/examples/nlp/text_classification_with_transformer)'
 )
 
 
-def _fits(config: dict[str, Any], sizes: dict[tuple[str, ...], int], *others: str) -> bool:
+def fits(config: dict[str, Any], sizes: dict[tuple[str, ...], int], *others: str) -> bool:
     """Whether the config has no field but these, and each that it has says the size that the weights have."""
     allowed = {name for names in sizes for name in names} | set(others)
     said = [(first(config, *names), size) for names, size in sizes.items()]
     return set(config) <= allowed and all(value is None or value == size for value, size in said)
 
 
-def _take(parts: Parts, test: Any) -> list[list[Tensor]]:
+def take(parts: Parts, test: Any) -> list[list[Tensor]]:
     """Remove the parts that pass the test and give their tensors."""
     return [parts.pop(path) for path in [p for p, tensors in parts.items() if test(tensors)]]
 
@@ -61,28 +61,21 @@ def transformer_block(layer: Layer, context: Context) -> Layer:
     relu between, each added to its input and then normalised (epsilon 1e-6)."""
     config, parts = own_fields(layer), parts_of(layer)
     projections = take_attention(parts)
-    norms, layers = _take(parts, is_norm), _take(parts, is_dense)
+    norms, layers = take(parts, is_norm), take(parts, is_dense)
     if parts or len(norms) != 2 or len(layers) != (2 if projections else 6):
         return layer
-    *heads, inner, outer = _attention_first(layer, layers)
-    width, between = inner[0].shape[-2:]
-    sizes = {_WIDTHS: width, _INNER: between}
-    if projections:
-        sizes[("num_heads",)] = projections["query"][0].shape[1]
-    if outer[0].shape[-2:] != (between, width) or not all(fit(n, (width,), (width,)) for n in norms):
+    *heads, inner, outer = attention_first(layer, layers)
+    if not fits_block(config, projections, inner, outer, norms):
         return layer
-    if not _fits(config, sizes, *_RATES, "num_heads", "activation"):
-        return layer
+    width = norms[0][0].shape[0]
     if projections:
         _no_old_mask(layer, context)
-        if not fit([projections["output"][0]], (None, None, width)):
-            return layer
         attended: tuple[Layer, ...] = (call(attention("attention", projections), INPUT, INPUT),)
     else:
-        if not all(fit(h, (width, width), (width,)) for h in heads) or not _divides(config, width):
+        if not all(fit(h, (width, width), (width,)) for h in heads) or not divides(config, width):
             return layer
-        attended = _four_dense(heads, int(config["num_heads"]), width)
-    rate = {"rate": float(first(config, *_RATES, default=0.0))}
+        attended = four_dense(heads, int(config["num_heads"]), width)
+    rate = {"rate": float(first(config, *RATES, default=0.0))}
     return subgraph(
         layer,
         *attended,
@@ -97,7 +90,26 @@ def transformer_block(layer: Layer, context: Context) -> Layer:
     )
 
 
-def _divides(config: dict[str, Any], width: int) -> bool:
+def fits_block(
+    config: dict[str, Any],
+    projections: dict[str, list[Tensor]] | None,
+    inner: list[Tensor],
+    outer: list[Tensor],
+    norms: list[list[Tensor]],
+) -> bool:
+    """Whether the weights of a block fit each other, and what its config says of their sizes."""
+    width, between = inner[0].shape[-2:]
+    sizes = {WIDTHS: width, _INNER: between}
+    if projections:
+        sizes[("num_heads",)] = projections["query"][0].shape[1]
+        if not fit([projections["output"][0]], (None, None, width)):
+            return False
+    if outer[0].shape[-2:] != (between, width) or not all(fit(n, (width,), (width,)) for n in norms):
+        return False
+    return fits(config, sizes, *RATES, "num_heads", "activation")
+
+
+def divides(config: dict[str, Any], width: int) -> bool:
     heads = config.get("num_heads")
     return isinstance(heads, int) and heads > 0 and width % heads == 0
 
@@ -105,7 +117,7 @@ def _divides(config: dict[str, Any], width: int) -> bool:
 _HEADS = ("query", "key", "value", "combine")
 
 
-def _attention_first(layer: Layer, layers: list[list[Tensor]]) -> list[list[Tensor]]:
+def attention_first(layer: Layer, layers: list[list[Tensor]]) -> list[list[Tensor]]:
     """The dense layers with those of the attention first: query, key, value, and what combines the heads."""
 
     def rank(tensors: list[Tensor]) -> int:
@@ -117,9 +129,11 @@ def _attention_first(layer: Layer, layers: list[list[Tensor]]) -> list[list[Tens
     return sorted(layers, key=rank)
 
 
-def _four_dense(layers: list[list[Tensor]], heads: int, width: int) -> tuple[Layer, ...]:
-    """Attention with Dense layers for all heads together: the projections of MultiHeadAttention are the same numbers
-    with the heads apart."""
+def four_dense(
+    layers: list[list[Tensor]], heads: int, width: int, of: Ref = INPUT, **options: Any
+) -> tuple[Layer, ...]:
+    """Attention of `of` with Dense layers for all heads together: the projections of MultiHeadAttention are the same
+    numbers with the heads apart; it is called with the options."""
     size = width // heads
     projections = {}
     for name, (kernel, *bias) in zip(("query", "key", "value"), layers[:3], strict=True):
@@ -128,44 +142,44 @@ def _four_dense(layers: list[list[Tensor]], heads: int, width: int) -> tuple[Lay
     kernel, *bias = layers[3]
     out = kernel.shape[1]
     projections["output"] = [kernel.map(lambda a: a.reshape(heads, size, out), (heads, size, out)), *bias]
-    plain = op("unmasked", "copy", INPUT)  # this attention knows no mask, Keras 3's would take that of its input
-    return plain, call(attention("attention", projections), Ref("unmasked"), Ref("unmasked"))
+    plain = op("unmasked", "copy", of)  # this attention knows no mask, Keras 3's would take that of its input
+    return plain, call(attention("attention", projections), Ref("unmasked"), Ref("unmasked"), **options)
 
 
 @known("MultiHeadSelfAttention", source=_TEXT, certain=False)
 def multi_head_self_attention(layer: Layer) -> Layer:
     """The attention of the Keras example of 2020: Dense layers for all heads, which MultiHeadAttention has apart."""
     config, parts = own_fields(layer), parts_of(layer)
-    layers = _attention_first(layer, _take(parts, is_dense))
+    layers = attention_first(layer, take(parts, is_dense))
     if parts or len(layers) != 4:
         return layer
     inputs, width = layers[0][0].shape[-2:]
     if not all(fit(n, (inputs, width), (width,)) for n in layers[:3]) or not fit(layers[3], (width, width), (width,)):
         return layer
-    if not _divides(config, width) or not _fits(config, {_WIDTHS: width}, "num_heads"):
+    if not divides(config, width) or not fits(config, {WIDTHS: width}, "num_heads"):
         return layer
-    return subgraph(layer, *_four_dense(layers, int(config["num_heads"]), width))
+    return subgraph(layer, *four_dense(layers, int(config["num_heads"]), width))
 
 
 @known("TokenAndPositionEmbedding", source=_TEXT, certain=False)
 def token_and_position_embedding(layer: Layer) -> Layer:
     """Two Embedding layers of the Keras example, one of the tokens and one of their positions, added."""
     config = own_fields(layer)
-    tables = _tables(layer)
+    tables = tables_of(layer)
     if tables is None:
         return layer
     tokens, positions = tables
     sizes = {
         ("maxlen", "max_len", "sequence_length", "maximum_position_encoding"): positions.shape[0],
         ("vocab_size", "num_tokens", "input_dim"): tokens.shape[0],
-        (*_WIDTHS, "output_dim"): tokens.shape[1],
+        (*WIDTHS, "output_dim"): tokens.shape[1],
     }
-    if not _fits(config, sizes) or tokens.shape[1] != positions.shape[1]:
+    if not fits(config, sizes) or tokens.shape[1] != positions.shape[1]:
         return layer
-    return _embedded(layer, tokens, positions)
+    return embedded(layer, tokens, positions)
 
 
-def _tables(layer: Layer) -> tuple[Tensor, Tensor] | None:
+def tables_of(layer: Layer) -> tuple[Tensor, Tensor] | None:
     """The embeddings of tokens and of positions: by the attributes' names, or in the order in which they were made."""
     parts = parts_of(layer)
     if len(parts) != 2 or not all(len(t) == 1 and len(t[0].shape) == 2 for t in parts.values()):
@@ -174,19 +188,25 @@ def _tables(layer: Layer) -> tuple[Tensor, Tensor] | None:
     return (other, one) if first_path.rpartition("/")[2].startswith("pos") else (one, other)
 
 
-def _embedded(layer: Layer, tokens: Tensor, positions: Tensor) -> Layer:
-    """The positions are counted as far as the tokens go: a running sum of ones."""
+def embedded(layer: Layer, tokens: Tensor, positions: Tensor) -> Layer:
     sizes = {"input_dim": tokens.shape[0], "output_dim": tokens.shape[1]}
-    table = {"input_dim": positions.shape[0], "output_dim": positions.shape[1]}
     return subgraph(
         layer,
         call(stock("Embedding", "tokens", sizes, embeddings=tokens), INPUT),
+        *positions_of(positions),
+        op("sum", "add", Ref("tokens"), Ref("positions")),
+    )
+
+
+def positions_of(table: Tensor) -> tuple[Layer, ...]:
+    """The rows of `table` for the input's tokens, counted as far as these go: by a running sum of ones."""
+    sizes = {"input_dim": table.shape[0], "output_dim": table.shape[1]}
+    return (
         op("zero", "zeros_like", INPUT),
         op("ones", "add", Ref("zero"), 1),
         op("counted", "cumsum", Ref("ones"), axis=-1),
         op("position", "subtract", Ref("counted"), 1),
-        call(stock("Embedding", "positions", table, embeddings=positions), Ref("position")),
-        op("sum", "add", Ref("tokens"), Ref("positions")),
+        call(stock("Embedding", "positions", sizes, embeddings=table), Ref("position")),
     )
 
 
@@ -202,12 +222,12 @@ def positional_encoding(layer: Layer) -> Layer:
     if len(shape) != 2:
         return layer
     lengths = ("sequence_length", "maxlen", "max_len", "seq_len", "length", "position", "max_position")
-    if not _fits(config, {lengths: shape[0], _WIDTHS: shape[1]}) or not config:
+    if not fits(config, {lengths: shape[0], WIDTHS: shape[1]}) or not config:
         return layer
-    return subgraph(layer, *_positions(INPUT, tables[0]), op("sum", "add", INPUT, Ref("positions")))
+    return subgraph(layer, *positions(INPUT, tables[0]), op("sum", "add", INPUT, Ref("positions")))
 
 
-def _positions(of: Ref, table: Tensor) -> tuple[Layer, ...]:
+def positions(of: Ref, table: Tensor) -> tuple[Layer, ...]:
     """The rows of `table` for the steps of a tensor (batch, steps, features), which are counted by a sum of ones."""
     sizes = {"input_dim": table.shape[0], "output_dim": table.shape[1]}
     return (
@@ -262,12 +282,12 @@ def patch_encoder(layer: Layer) -> Layer:
     layers = [t for t in parts.values() if len(t) == 2 and is_dense(t)]
     if len(parts) != 2 or len(tables) != 1 or len(layers) != 1 or layers[0][0].shape[-1] != tables[0].shape[1]:
         return layer
-    if not _fits(own_fields(layer), {("num_patches",): tables[0].shape[0], ("projection_dim",): tables[0].shape[1]}):
+    if not fits(own_fields(layer), {("num_patches",): tables[0].shape[0], ("projection_dim",): tables[0].shape[1]}):
         return layer
     return subgraph(
         layer,
         call(dense("projection", layers[0]), INPUT),
-        *_positions(Ref("projection"), tables[0]),
+        *positions(Ref("projection"), tables[0]),
         op("sum", "add", Ref("projection"), Ref("positions")),
     )
 

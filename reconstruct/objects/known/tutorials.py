@@ -1,4 +1,4 @@
-"""Small layers that people copy from tutorials: capsules, variational autoencoders, distances, distributions.
+"""Small layers that people copy from tutorials: capsules, variational autoencoders, distributions.
 
 None is certain: most have no config that could tell them from another class of that name. Names, the number of
 inputs and the shapes of weights must fit.
@@ -6,9 +6,9 @@ inputs and the shapes of weights must fit.
 
 from __future__ import annotations
 
-from reconstruct.artifact import Call, Finding, Layer, Ref
+from reconstruct.artifact import Finding, Layer, Ref
 from reconstruct.objects.known.declare import known
-from reconstruct.objects.known.parts import dense, fit, named, own_fields
+from reconstruct.objects.known.parts import bare, dense, fit, named
 from reconstruct.rules.engine import Noted
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
@@ -23,25 +23,10 @@ _NOISE = {
 }
 
 
-def _count(layer: Layer) -> int:
-    """How many tensors the layer is called on; 1 in a sequential model."""
-    if not layer.calls:
-        return 1
-    args = layer.calls[0].args
-    return len(args[0]) if args and isinstance(args[0], list | tuple) else len(args)
-
-
-def _bare(layer: Layer, inputs: int) -> bool:
-    """Whether the layer has neither weights nor config of its own, and takes so many tensors, as one list."""
-    given = layer.calls[0].args if layer.calls else ()
-    listed = len(given) == 1 and isinstance(given[0], list | tuple)
-    return not layer.weights and not own_fields(layer) and _count(layer) == inputs and (inputs == 1 or listed)
-
-
 @known("Length", source=_CAPSNET, certain=False)
 def capsule_length(layer: Layer) -> Layer:
     """The length of each vector, with `K.epsilon()` under the root as in the later versions; in Keras operations."""
-    if not _bare(layer, 1):
+    if not bare(layer, 1):
         return layer
     return subgraph(layer, *_length(INPUT, "length"))
 
@@ -58,8 +43,8 @@ def _length(of: Ref, name: str) -> tuple[Layer, ...]:
 @known("Mask", source=_CAPSNET, certain=False)
 def capsule_mask(layer: Layer) -> Layer:
     """All capsules but the longest, or but the one given, set to zero and put in a row; in Keras operations."""
-    both = _bare(layer, 2)
-    if not both and not _bare(layer, 1):
+    both = bare(layer, 2)
+    if not both and not bare(layer, 1):
         return layer
     of, chosen = (Ref("input_0"), Ref("input_1")) if both else (INPUT, Ref("is_longest"))
     nodes = () if both else (
@@ -130,7 +115,7 @@ def _squashed(of: str, name: str) -> tuple[Layer, ...]:
 @known("Sampling", source='Keras example "Variational AutoEncoder" (keras.io/examples/generative/vae)', certain=False)
 def sampling(layer: Layer) -> Layer | Noted:
     """Mean plus noise times exp(log variance / 2): GaussianNoise of Keras, switched on, draws the noise."""
-    if not _bare(layer, 2):
+    if not bare(layer, 2):
         return layer
     made = subgraph(
         layer,
@@ -144,22 +129,6 @@ def sampling(layer: Layer) -> Layer | Noted:
     )
     message = f"{layer.name!r} draws random numbers in every call, so outputs can only be compared statistically"
     return Noted(made, (Finding("random_outputs", "warning", layer.path, message),))
-
-
-@known("L1Dist", "L1Distance", source="tutorials of siamese networks", certain=False)
-def l1_distance(layer: Layer) -> Layer:
-    """The absolute difference of two tensors, as in tutorials of siamese networks; in Keras operations."""
-    pairs = [[*call.args, *call.kwargs.values()] for call in layer.calls]  # called on two arguments, not on a list
-    two = bool(pairs) and all(len(p) == 2 and all(isinstance(r, Ref) for r in p) for p in pairs)
-    if layer.weights or own_fields(layer) or not (two or _bare(layer, 2)):
-        return layer
-    made = subgraph(
-        layer,
-        op("difference", "subtract", Ref("input_0"), Ref("input_1")),
-        op("distance", "abs", Ref("difference")),
-        inputs=2,
-    )
-    return made.replace(calls=tuple(Call((pair,)) for pair in pairs)) if two else made
 
 
 @known("GaussianLayer", source="deepar of arrigonialberto86, model/layers.py", certain=False)
@@ -178,4 +147,4 @@ def gaussian_layer(layer: Layer) -> Layer:
     )
 
 
-KNOWN = (capsule_length, capsule_mask, capsule_layer, sampling, l1_distance, gaussian_layer)
+KNOWN = (capsule_length, capsule_mask, capsule_layer, sampling, gaussian_layer)

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from reconstruct.artifact import Layer
-from tests.rules.cases import Case, Refusal, called, functional, layer
+from tests.rules.cases import Case, Refusal, layer
 
 _ASSUMED = "known_layer_assumed"
-
-
-def of_two(of: Layer) -> Layer:
-    """The layer in a model that calls it on a list of two inputs."""
-    ends = [layer("InputLayer", name, batch_shape=[None, 2]) for name in "ab"]
-    return functional(*ends, called(of.replace(path="model/x/of_two"), ["a", "b"]))
 
 
 CASES = [
@@ -82,22 +75,6 @@ output_1 = multiply(sum_1, output_1_scale)
         finding=_ASSUMED,
     ),
     Case("capsule_layer", layer("CapsuleLayer", num_capsule=1), layer("CapsuleLayer", num_capsule=1)),
-    Case(
-        "l1_distance",
-        of_two(layer("L1Dist", "d")),
-        """
-a = InputLayer batch_shape=[None, 2]
-b = InputLayer batch_shape=[None, 2]
-d = Functional([a, b])
-  input_0 = InputLayer
-  input_1 = InputLayer
-  difference = subtract(input_0, input_1)
-  distance = abs(difference)
-  -> distance
--> [d]
-""",
-        finding=_ASSUMED,
-    ),
     Case(
         "gaussian_layer",
         layer("GaussianLayer", weights={"kernel_1": (2, 1), "kernel_2": (2, 1), "bias_1": (1,), "bias_2": (1,)}),

@@ -1,0 +1,275 @@
+"""Layers for images and for distances that people copy, written anew after what these compute.
+
+`keras` is the Keras that `libraries.activate` made importable under that name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import Input, Model
+from keras import layers as L
+
+from fixture_models.copied import Copied
+
+KERAS_3 = keras.__version__.startswith("3.")
+copied = Copied("copied-images", keras)
+catalogue = copied.catalogue
+layer, once = copied.layer, copied.once
+
+
+# Channels
+
+
+@layer("axis", "momentum")
+class Scale(L.Layer):
+    """DenseNet-Keras: what Caffe has after a batch normalization."""
+
+    def __init__(self, axis: int = -1, momentum: float = 0.9, **options: Any) -> None:
+        super().__init__(**options)
+        self.axis, self.momentum = axis, momentum
+
+    def build(self, shape: Any) -> None:
+        self.gamma = self.add_weight(name=f"{self.name}_gamma", shape=(shape[self.axis],))
+        self.beta = self.add_weight(name=f"{self.name}_beta", shape=(shape[self.axis],))
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        return x * self.gamma + self.beta
+
+
+@layer("gamma_init")
+class L2Normalization(L.Layer):
+    """ssd_keras: channels of length 1, scaled."""
+
+    def __init__(self, gamma_init: int = 20, **options: Any) -> None:
+        super().__init__(**options)
+        self.gamma_init = gamma_init
+
+    def build(self, shape: Any) -> None:
+        self.gamma = self.add_weight(name=f"{self.name}_gamma", shape=(shape[-1],))
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        return tf.math.l2_normalize(x, 3) * self.gamma
+
+
+class Gate(L.Layer):
+    """Two dense layers, the first with relu, which weigh the channels."""
+
+    def __init__(self, ratio: int = 2, **options: Any) -> None:
+        super().__init__(**options)
+        self.ratio = ratio
+
+    def build(self, shape: Any) -> None:
+        self.inner = L.Dense(shape[-1] // self.ratio, activation="relu")
+        self.outer = L.Dense(shape[-1])
+        if KERAS_3:
+            self.inner.build((None, shape[-1]))
+            self.outer.build((None, shape[-1] // self.ratio))
+        super().build(shape)
+
+    def of(self, x: Any) -> Any:
+        return self.outer(self.inner(x))[:, None, None]
+
+
+@layer("ratio")
+class SEBlock(Gate):
+    """Squeeze and excitation."""
+
+    def call(self, x: Any) -> Any:
+        return x * tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))))
+
+
+@layer("ratio")
+class ChannelAttention(Gate):
+    """The first half of CBAM."""
+
+    def call(self, x: Any) -> Any:
+        return tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))) + self.of(tf.reduce_max(x, (1, 2))))
+
+
+@layer("kernel_size")
+class SpatialAttention(L.Layer):
+    """The second half of CBAM."""
+
+    def __init__(self, kernel_size: int = 7, **options: Any) -> None:
+        super().__init__(**options)
+        self.kernel_size = kernel_size
+        self.conv = L.Conv2D(1, kernel_size, padding="same", activation="sigmoid", use_bias=False)
+
+    def build(self, shape: Any) -> None:
+        if KERAS_3:
+            self.conv.build((*shape[:-1], 2))
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        both = [tf.reduce_mean(x, -1, keepdims=True), tf.reduce_max(x, -1, keepdims=True)]
+        return x * self.conv(tf.concat(both, -1))
+
+
+@once("Scale", "L2Normalization", "SEBlock", "ChannelAttention", "SpatialAttention")
+def channels() -> Any:
+    x = Input((5, 6, 4))
+    y = L2Normalization()(Scale(axis=3)(x))
+    weighed = L.Multiply()([y, ChannelAttention()(y)])
+    return Model(x, [y, SEBlock()(x), weighed, SpatialAttention(3)(weighed)])
+
+
+# Pixels
+
+
+@layer("padding")
+class ReflectionPadding2D(L.Layer):
+    """keras.io, CycleGAN: width and height."""
+
+    def __init__(self, padding: Any = (1, 1), **options: Any) -> None:
+        super().__init__(**options)
+        self.padding = tuple(padding)
+
+    def call(self, x: Any) -> Any:
+        width, height = self.padding
+        return tf.pad(x, [[0, 0], [height, height], [width, width], [0, 0]], mode="REFLECT")
+
+
+@layer("block_size")
+class DepthToSpace(L.Layer):
+    """Super-resolution."""
+
+    def __init__(self, block_size: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.block_size = block_size
+
+    def call(self, x: Any) -> Any:
+        return tf.nn.depth_to_space(x, self.block_size)
+
+
+@layer()
+class PoolHelper(L.Layer):
+    """GoogLeNet: without the first row and column of channels-first images."""
+
+    def call(self, x: Any) -> Any:
+        return x[:, :, 1:, 1:]
+
+
+@layer("drop_prob")
+class DropPath(L.Layer):
+    """Stochastic depth."""
+
+    def __init__(self, drop_prob: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.drop_prob = drop_prob
+
+    def call(self, x: Any, training: Any = False) -> Any:
+        return x
+
+
+@once("ReflectionPadding2D", "DepthToSpace", "PoolHelper", "DropPath")
+def pixels() -> Any:
+    x = Input((4, 5, 8))
+    return Model(x, [ReflectionPadding2D((2, 1))(x), PoolHelper()(DepthToSpace(2)(DropPath(0.1)(x)))])
+
+
+# Generators and discriminators
+
+
+@layer()
+class PixelNormalization(L.Layer):
+    """machinelearningmastery.com, progressive growing GAN."""
+
+    def call(self, x: Any) -> Any:
+        return x / tf.sqrt(tf.reduce_mean(x**2, axis=-1, keepdims=True) + 1.0e-8)
+
+
+@layer()
+class MinibatchStdev(L.Layer):
+    """The same: how much samples differ, as a channel."""
+
+    def call(self, x: Any) -> Any:
+        variance = tf.reduce_mean(tf.square(x - tf.reduce_mean(x, axis=0, keepdims=True)), axis=0, keepdims=True)
+        mean = tf.reduce_mean(tf.sqrt(variance + 1e-8))
+        shape = tf.shape(x)
+        return tf.concat([x, tf.fill((shape[0], shape[1], shape[2], 1), mean)], axis=-1)
+
+
+@layer()
+class WeightedSum(L.Add):
+    """The same: fades a new block in."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.alpha = 0.0
+
+    def _merge_function(self, inputs: Any) -> Any:
+        return (1.0 - self.alpha) * inputs[0] + self.alpha * inputs[1]
+
+
+@layer("nb_kernels", "kernel_dim")
+class MinibatchDiscrimination(L.Layer):
+    """Pull request 3677 of Keras."""
+
+    def __init__(self, nb_kernels: int, kernel_dim: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.nb_kernels, self.kernel_dim = nb_kernels, kernel_dim
+
+    def build(self, shape: Any) -> None:
+        self.W = self.add_weight(name="kernel", shape=(self.nb_kernels, shape[1], self.kernel_dim))
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        active = tf.einsum("bi,kid->bkd", x, tf.convert_to_tensor(self.W))
+        apart = tf.abs(active[:, :, :, None] - tf.transpose(active, [1, 2, 0])[None])
+        return tf.concat([x, tf.reduce_sum(tf.exp(-tf.reduce_sum(apart, axis=2)), axis=2)], axis=1)
+
+
+@once("PixelNormalization", "MinibatchStdev", "WeightedSum", "MinibatchDiscrimination")
+def discriminator() -> Any:
+    x = Input((4, 3, 2))
+    y = MinibatchStdev()(PixelNormalization()(WeightedSum()([x, L.Conv2D(2, 1)(x)])))
+    return Model(x, [y, MinibatchDiscrimination(3, 2)(L.GlobalAveragePooling2D()(y))])
+
+
+# Distances
+
+
+@layer()
+class EuclideanDistance(L.Layer):
+    """keras.io, siamese network with a contrastive loss."""
+
+    def call(self, inputs: Any) -> Any:
+        square = tf.reduce_sum(tf.square(inputs[0] - inputs[1]), axis=-1, keepdims=True)
+        return tf.sqrt(tf.maximum(square, 1e-7))
+
+
+@layer()
+class CosineSimilarity(L.Layer):
+    """How alike two directions are."""
+
+    def call(self, one: Any, other: Any) -> Any:
+        product = tf.math.l2_normalize(one, axis=-1) * tf.math.l2_normalize(other, axis=-1)
+        return tf.reduce_sum(product, axis=-1, keepdims=True)
+
+
+@layer()
+class CosineDistance(CosineSimilarity):
+    """The same, less alike."""
+
+    def call(self, one: Any, other: Any) -> Any:
+        return 1 - super().call(one, other)
+
+
+@layer()
+class DistanceLayer(L.Layer):
+    """keras.io, siamese network with a triplet loss."""
+
+    def call(self, anchor: Any, positive: Any, negative: Any) -> Any:
+        return tuple(tf.reduce_sum(tf.square(anchor - other), -1) for other in (positive, negative))
+
+
+@once("EuclideanDistance", "CosineSimilarity", "CosineDistance", "DistanceLayer")
+def distances() -> Any:
+    x, y, z = Input((3,)), Input((3,)), Input((3,))
+    near, far = DistanceLayer()(x, y, z)
+    return Model([x, y, z], [EuclideanDistance()([x, y]), CosineSimilarity()(x, y), CosineDistance()(y, z), near, far])
