@@ -79,6 +79,10 @@ def _import(
             from reconstruct.runtimes import old_tensorflow
 
             return old_tensorflow.resolve(_tensorflow(), name) if fromlist else _tensorflow()
+        if name == "numpy":
+            from reconstruct.runtimes import old_tensorflow
+
+            return old_tensorflow.NUMPY
     return __import__(name, globals, locals, fromlist or (), level)
 
 
@@ -91,8 +95,7 @@ def _tensorflow() -> Any:
     from reconstruct.runtimes import old_tensorflow
 
     tf = importlib.import_module("tensorflow")
-    own = {} if _is_keras_3() else {"keras": _module("")}
-    return old_tensorflow.Delegate("tensorflow", [tf, tf.compat.v1], own)
+    return old_tensorflow.facade(tf, None if _is_keras_3() else _module(""))
 
 
 class _Answer(types.ModuleType):

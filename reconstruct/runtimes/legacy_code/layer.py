@@ -160,6 +160,18 @@ class Legacy:
     def add_variable(self, *args: Any, **kwargs: Any) -> Any:
         return self.add_weight(*args, **kwargs)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Before Keras 2.3 a variable was a weight only where `add_weight` made it or a list of weights had it
+        (2.3.1, engine/base_layer.py, `Layer.__setattr__`)."""
+        from reconstruct.runtimes import legacy_code
+
+        listed = self.__dict__.get("_legacy_listed", ())
+        untracked = isinstance(value, keras.Variable) and legacy_code.WRITER[0] < (2, 3, 0)
+        if untracked and not any(value is variable for variable in listed):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def add_update(self, *args: Any, **kwargs: Any) -> None:
         """Updates are for training; Keras 3 makes them where variables are assigned."""
 
@@ -233,7 +245,10 @@ class Legacy:
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
-        return made(cls, config, lambda kept: cls(**kept))
+        # The layer in a wrapper, and the cell of a recurrent layer, which their own `from_config` would make
+        inner = {k: config[k] for k in ("layer", "cell") if isinstance(config.get(k), Mapping)}
+        parts = {k: keras.layers.deserialize(dict(v), custom_objects) for k, v in inner.items()}
+        return made(cls, {**config, **parts}, lambda kept: cls(**kept))
 
     @default
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
@@ -253,7 +268,8 @@ class Legacy:
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """What `call` gives, with the axes that only `compute_output_shape` knows."""
         following = _after(type(self), "compute_output_spec")
-        if following not in (keras.layers.Layer.compute_output_spec, Operation.compute_output_spec):
+        of_layers = (keras.layers.Layer.compute_output_spec, Operation.compute_output_spec)
+        if following not in of_layers and _own(type(self), "call") is None:
             return super().compute_output_spec(*args, **kwargs)  # type: ignore[misc]
         spec = Operation.compute_output_spec(self, *args, **kwargs)
         stated = _stated_shape(self, args, kwargs)
@@ -396,12 +412,18 @@ def _adapt(cls: Any) -> None:
     for name, wrap in (
         ("build", _build),
         ("call", _call),
+        ("get_initial_state", _initial_state),
         ("compute_output_shape", _output_shape),
         ("compute_mask", _mask),
         ("get_config", _config),
     ):
-        if inspect.isfunction(own.get(name)):
-            setattr(cls, name, wrap(own[name]))
+        function = getattr(own.get(name), "python_function", own.get(name))  # of a tf.function
+        if inspect.isfunction(function):
+            setattr(cls, name, wrap(function))
+    for name in _READ_ONLY:
+        held = getattr(cls, name, None)
+        if isinstance(held, property) and held.fset is None and held.fget is not None:
+            setattr(cls, name, _settable(name, held.fget))
     given = own.get("from_config")
     if isinstance(given, classmethod):
         function = given.__func__
@@ -410,6 +432,23 @@ def _adapt(cls: Any) -> None:
             return function(kind, dict(config))
 
         cls.from_config = classmethod(functools.wraps(function)(from_config))
+
+
+# Attributes of stock layers that Keras 2 assigned in `build`, and that Keras 3 computes (layers/core/dense.py, …)
+_READ_ONLY = ("kernel", "embeddings")
+
+
+def _settable(name: str, computed: Callable[[Any], Any]) -> property:
+    """A property that is what was assigned to it, which Keras 3 has with an underscore, and before that what it was."""
+
+    def get(self: Any) -> Any:
+        return getattr(self, f"_{name}") if name in self.__dict__.get("_legacy_assigned", ()) else computed(self)
+
+    def assign(self: Any, value: Any) -> None:
+        self.__dict__.setdefault("_legacy_assigned", set()).add(name)
+        setattr(self, f"_{name}", value)
+
+    return property(get, assign)
 
 
 def _build(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -425,9 +464,28 @@ def _build(function: Callable[..., Any]) -> Callable[..., Any]:
     return build
 
 
-def _call(function: Callable[..., Any]) -> Callable[..., Any]:
+def _initial_state(function: Callable[..., Any]) -> Callable[..., Any]:
     takes = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def get_initial_state(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras 3 asks a cell for the size of the batch alone, Keras 2 also said the dtype (layers/rnn/rnn.py)."""
+        if "dtype" in takes and kwargs.get("dtype") is None and "batch_size" in kwargs:
+            kwargs["dtype"] = self.compute_dtype
+        return function(self, *args, **kwargs)
+
+    return get_initial_state
+
+
+# What tf.keras handed a `call` that has a place for it, also one without a default (keras/engine/base_layer.py)
+_ALWAYS_GIVEN = {"training": False, "mask": None}
+
+
+def _call(function: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    takes = signature.parameters
     anything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+    required = {n: v for n, v in _ALWAYS_GIVEN.items() if n in takes and takes[n].default is inspect.Parameter.empty}
 
     @functools.wraps(function)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -436,13 +494,17 @@ def _call(function: Callable[..., Any]) -> Callable[..., Any]:
         _Calls.depth += 1
         try:
             kept = kwargs if anything else {k: v for k, v in kwargs.items() if k in takes or v is not None}
-            result = function(self, *args, **kept)
+            given = list(takes)[1 : 1 + len(args)]
+            result = function(self, *args, **{**{n: v for n, v in required.items() if n not in given}, **kept})
             return keras.tree.map_structure(_as_tensor, result)
         finally:
             _Calls.depth -= 1
             if locked:
                 self._lock_state()
 
+    if required:
+        optional = [p.replace(default=required[n]) if n in required else p for n, p in takes.items()]
+        call.__signature__ = signature.replace(parameters=optional)  # type: ignore[attr-defined]
     return call
 
 
