@@ -232,12 +232,6 @@ REPOSITORIES = (
             "ssd_anchors",
             "i = L.Input((8, 8, 3)); x = L.Conv2D(4, 3, strides=2)(i); n = ns['L2Normalization'](20)(x); model = Model(i, [n, ns['AnchorBoxes'](8, 8, 0.2, 0.4)(n)])",
         ),
-        (
-            "roi_pooling",
-            "i, r = L.Input((8, 8, 2)), L.Input((2, 4)); model = Model([i, r], L.TimeDistributed(L.Flatten())(ns['RoiPoolingConv'](2, 2)([i, L.Lambda(lambda x: x * 0 + 3)(r)])))",
-            ".h5",
-            "unverified",
-        ),
     ),
     *_of(
         K22,

@@ -7,6 +7,8 @@ what it calls of its base class takes the arguments of then, and its own methods
 from __future__ import annotations
 
 import builtins
+import collections
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src import backend as keras_backend
+from keras.src.backend.common import global_state
 from keras.src.ops.operation import Operation
 from keras.src.utils.python_utils import default
 
@@ -94,6 +97,25 @@ def plain_shape(value: Any) -> Any:
     return value
 
 
+@contextlib.contextmanager
+def _own_names(names: dict[str, int]) -> Iterator[None]:
+    """Number the layers that are made in here by `names` alone: some code calls its attributes by the names of layers
+    that Keras numbers, and a file that was saved so is found again only where they are the same in every process."""
+    before = global_state.get_global_attribute(_NUMBERS)
+    global_state.set_global_attribute(_NUMBERS, names)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(_NUMBERS, before)
+
+
+_NUMBERS = "object_name_uids"  # Keras 3, utils/naming.py
+
+
+def _names_in(layer: Any) -> dict[str, int]:
+    return layer.__dict__.setdefault("_legacy_names", collections.defaultdict(int))
+
+
 class _Calls:
     """How deep in calls of the user's layers we are, and whether they train."""
 
@@ -107,8 +129,6 @@ def in_call() -> bool:
 
 def training() -> bool:
     """Whether the innermost layer that is being called trains: what `K.learning_phase()` said."""
-    from keras.src.backend.common import global_state
-
     context = global_state.get_global_attribute("current_call_ctx")
     value = context.get_value("training") if context is not None else None
     return bool(value) if isinstance(value, bool | int) else False
@@ -456,7 +476,8 @@ def _build(function: Callable[..., Any]) -> Callable[..., Any]:
     def build(self: Any, *args: Any, **kwargs: Any) -> None:
         shapes = [as_shape(a) for a in args]
         # Keras has entered the scope of a name already; a build that is run again, as by a wrapper, starts anew
-        function(self, *shapes, **{k: as_shape(v) for k, v in kwargs.items()})
+        with _own_names(_names_in(self)):
+            function(self, *shapes, **{k: as_shape(v) for k, v in kwargs.items()})
         if _own(type(self), "build") is build:
             build_parts(self, *args, *kwargs.values())
         self.built = True
@@ -495,7 +516,8 @@ def _call(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             kept = kwargs if anything else {k: v for k, v in kwargs.items() if k in takes or v is not None}
             given = list(takes)[1 : 1 + len(args)]
-            result = function(self, *args, **{**{n: v for n, v in required.items() if n not in given}, **kept})
+            with _own_names(_names_in(self)):
+                result = function(self, *args, **{**{n: v for n, v in required.items() if n not in given}, **kept})
             return keras.tree.map_structure(_as_tensor, result)
         finally:
             _Calls.depth -= 1
@@ -574,8 +596,11 @@ def made(cls: Any, config: Mapping[str, Any], make: Callable[[dict[str, Any]], A
     }
     if isinstance(kept.get("dtype"), Mapping):
         kept["dtype"] = keras.dtype_policies.get(kept["dtype"])
-    instance = make(kept)
+    names: dict[str, int] = collections.defaultdict(int)
+    with _own_names(names):
+        instance = make(kept)
     if isinstance(instance, keras.layers.Layer):
+        instance.__dict__["_legacy_names"] = names
         name = config.get("name")
         if name and instance.name != name:
             instance.name = name

@@ -77,12 +77,15 @@ class TripletLossLayer(Layer):
         anchor, positive, negative = inputs
         p_dist = K.sum(K.square(anchor - positive), axis=-1)
         n_dist = K.sum(K.square(anchor - negative), axis=-1)
-        return K.sum(K.maximum(p_dist - n_dist + self.alpha, 0), axis=0)
+        return K.maximum(p_dist - n_dist + self.alpha, 0)
 
     def call(self, inputs):
         loss = self.triplet_loss(inputs)
-        self.add_loss(loss)
-        return loss
+        self.add_loss(K.sum(loss))
+        return K.expand_dims(loss)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], 1)
 
     def get_config(self):
         config = super(TripletLossLayer, self).get_config()

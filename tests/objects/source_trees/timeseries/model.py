@@ -185,7 +185,7 @@ class ResidualBlock(Layer):
                 with K.name_scope('norm_{}'.format(k)):
                     if self.use_batch_norm:
                         self._build_layer(BatchNormalization())
-                self._build_layer(Activation(self.activation))
+                self._build_layer(Activation(self.activation, name='Act_{}'.format(k)))
                 self._build_layer(SpatialDropout1D(rate=self.dropout_rate))
             if self.nb_filters != input_shape[-1]:
                 name = 'matching_conv1D'
@@ -196,8 +196,8 @@ class ResidualBlock(Layer):
             with K.name_scope(name):
                 self.shape_match_conv.build(input_shape)
                 self.res_output_shape = self.shape_match_conv.compute_output_shape(input_shape)
-            self._build_layer(Activation(self.activation))
-            self.final_activation = Activation(self.activation)
+            self._build_layer(Activation(self.activation, name='Act_Conv_Blocks'))
+            self.final_activation = Activation(self.activation, name='Act_Res_Block')
             self.final_activation.build(self.res_output_shape)
             for layer in self.layers:
                 self.__setattr__(layer.name, layer)
