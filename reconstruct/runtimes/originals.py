@@ -133,6 +133,38 @@ def _named_afterwards(thing: Any) -> Any:
     return thing
 
 
+def without_effect(keras: Any, parts: Iterable[tuple[str, str, Sequence[str] | None]]) -> dict[str, Any]:
+    """What stands for initializers, regularizers and constraints that this Keras does not have, by name, so that a
+    file which names them loads; no output depends on them.
+
+    Each is a name, a kind, and the fields of its config where it is an object: one that takes no such fields is
+    another of that name.
+    """
+    bases = {"initializer": "Zeros", "regularizer": "Regularizer", "constraint": "Constraint"}
+    found: dict[str, Any] = {}
+    for name, kind, fields in parts:
+        home, bare = getattr(keras, f"{kind}s", None), name.rpartition(">")[2]
+        if home is None or not bare.isidentifier() or _takes(getattr(home, bare, None), fields or ()):
+            continue
+
+        def __init__(self: Any, *args: Any, **options: Any) -> None:
+            """Whatever the author's class was given."""
+
+        own: dict[str, Any] = {"__init__": __init__, "get_config": lambda self: {}}
+        if kind != "initializer":
+            own["__call__"] = (lambda self, x: 0.0) if kind == "regularizer" else (lambda self, x: x)
+        made = type(bare, (getattr(home, bases[kind]),), own)
+        found[name] = made() if fields is None else made
+    return found
+
+
+def _takes(thing: Any, fields: Iterable[str]) -> bool:
+    if thing is None or not inspect.isclass(thing):
+        return thing is not None
+    parameters = inspect.signature(thing.__init__).parameters
+    return set(fields) <= set(parameters) or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
 _FRAMEWORKS = {"keras", "tf_keras", "tensorflow", "numpy", "builtins", "typing"}
 
 

@@ -221,6 +221,16 @@ def _tolerant(get: Any, identifier: Any) -> Any:
         return None
 
 
+class Metric(keras.metrics.Metric):
+    """The base of a metric, which in tf.keras took the name of a weight first (metrics/base_metric.py)."""
+
+    def add_weight(
+        self, name: Any = None, shape: Any = (), initializer: Any = None, dtype: Any = None, **rest: Any
+    ) -> Any:
+        made = initializing.initializer(initializer) if initializer is not None else "zeros"
+        return self.add_variable(initializing.shape(shape), made, dtype and tf.as_dtype(dtype).name, name=name)
+
+
 _AT = {
     "activations": (_ACTIVATIONS, keras.activations),
     "advanced_activations": (keras.layers,),
@@ -235,7 +245,8 @@ _AT = {
     "layers": (_ENGINE | {"Input": arguments.input_}, keras.layers),
     "legacy": (_ENGINE,),
     "losses": (keras.losses,),
-    "metrics": (keras.metrics,),
+    "metrics": ({"Metric": Metric}, keras.metrics),
+    "schedules": (keras.optimizers.schedules,),
     "mixed_precision": (keras.mixed_precision,),
     "models": (keras.models,),
     "objectives": (keras.losses,),
