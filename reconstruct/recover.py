@@ -249,11 +249,10 @@ def _with_source(
     assert options.source is not None
     chosen = from_source.choose(artifact, options.source, given, options.examples)
     recovery.add(*chosen.findings)
-    if chosen.path is None:
-        return options, dict(given), doubt
     recovery._source = chosen
-    custom = replace(options, custom=(*options.custom, chosen.path))
-    return custom, {**given, **chosen.objects}, doubt or chosen.doubt
+    if chosen.path is not None:
+        options = replace(options, custom=(*options.custom, chosen.path))
+    return options, {**given, **chosen.objects}, doubt or chosen.doubt
 
 
 def _verify(

@@ -201,9 +201,12 @@ class Recovery:
 
     def _save_source(self, target: Path) -> None:
         """Put the definitions that came from the user's source tree beside the model, which needs them to load."""
-        if self._source is None or self.result.portable:
+        if self._source is None or self._source.written is None:
             return
-        text = Path(self._source.path).read_text("utf-8")
+        compiled = self._model.compiled and self._source.written != self._source.path
+        if self.result.portable and not compiled:
+            return
+        text = Path(self._source.written).read_text("utf-8")
         beside = target.with_name(f"{target.stem}_layers.py")
         while beside.exists() and beside.read_text("utf-8", "replace") != text:
             beside = beside.with_name(f"{beside.stem}_.py")

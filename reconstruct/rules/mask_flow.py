@@ -11,7 +11,8 @@ What differs (layers/merging/, layers/rnn/ and layers/layer.py of Keras 3; layer
 - Identity, Normalization and Rescaling hand on masks in Keras 3 only.
 - Softmax takes no mask before `tf.keras` 2.4.
 
-So every layer that uses a mask is passed the right one as an argument, where the automatic one is another.
+So every layer that uses a mask, as one of the user may, is passed the right one as an argument, where the automatic
+one is another.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from reconstruct.artifact import Call, Graph, Layer, Ref, Writer, map_refs, refs_in
 from reconstruct.rules.engine import before_keras_3, multi_backend, rule
 from reconstruct.rules.expansion import op
+from reconstruct.stock import LAYERS
 
 # A mask as the operations that compute it, e.g. ("and", (("ids", Ref), ("steps", ("ids", Ref)))).
 Mask = tuple[Any, ...]
@@ -309,7 +311,8 @@ def _taken_apart(layer: Layer, states: dict[tuple[str, int], tuple[str, int]]) -
 
 
 def _uses_mask(layer: Layer) -> bool:
-    return layer.class_name in _TAKE or layer.graph is not None
+    own = layer.class_name not in LAYERS and not str(layer.package).startswith("reconstruct>")
+    return layer.class_name in _TAKE or layer.graph is not None or (own and layer.class_name != "Op")
 
 
 def _masked(each: Call, name: str, old: _Flow, new: _Flow, layers: list[Layer], masks: dict[Mask, Ref]) -> Call:

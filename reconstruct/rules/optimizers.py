@@ -53,6 +53,7 @@ _SCHEDULES = (
     "CosineDecay",
     "CosineDecayRestarts",
 )
+NAMES = frozenset(name.lower() for name in (*_FIELDS, *_SCHEDULES, "LossScaleOptimizer"))  # what Keras itself has
 # Fields that never change an update: how TensorFlow runs it, and what class wrote it.
 _NEUTRAL = ("is_legacy_optimizer", "jit_compile", "use_locking", "_use_locking")
 # Defaults that differ from Keras 3's (Keras 1.2.2 to 2.3.1, optimizers.py): 0.001 in Keras 3.

@@ -13,7 +13,7 @@ from typing import Any
 from reconstruct.artifact import Finding, Layer, Training, Writer
 from reconstruct.rules.engine import Change
 from reconstruct.rules.optimizer_state import OptimizerState, dropped, state
-from reconstruct.rules.optimizers import Optimizer, translate_optimizer
+from reconstruct.rules.optimizers import NAMES, Optimizer, translate_optimizer
 
 # Functions of keras.losses by the names they had (Keras 1.2.2, objectives.py; 2.2.4, 2.3.1 and tf_keras, losses.py).
 _LOSSES = {
@@ -173,6 +173,27 @@ def translate(
     return compilation, tuple(log.changes), tuple(log.findings)
 
 
+def own_names(training: Training) -> list[str]:
+    """The losses, metrics, optimizers and schedules of a model whose names are none of Keras's, or those of objects,
+    which may be of another class of that name."""
+    config = training.config
+    found: list[str] = []
+    for value in [*_flat(config.get("loss")), *_flat(config.get("metrics")), *_flat(config.get("weighted_metrics"))]:
+        _, name, settings = _name(value)
+        if name in ("LossFunctionWrapper", "MeanMetricWrapper", "SumOverBatchSizeMetricWrapper"):
+            _, name, _ = _name(settings.get("fn"))
+        ours = isinstance(value, str) or "fn" in settings
+        if not (ours and (_function(name) or name in _METRICS or name.lower() in _BY_SHAPE)):
+            found.append(name)
+    saved = config.get("optimizer_config") or config.get("optimizer")
+    _, optimizer, settings = _name(saved)
+    rate = settings.get("learning_rate")
+    for name in (optimizer, _name(rate)[1] if isinstance(rate, Mapping) else ""):
+        if name.isidentifier() and name.lower() not in NAMES:
+            found.append(name)
+    return list(dict.fromkeys(found))
+
+
 def _says_anything(config: Mapping[str, Any]) -> bool:
     return bool(config.get("optimizer_config") or config.get("optimizer") or config.get("loss"))
 
@@ -218,7 +239,7 @@ def _function(name: str) -> str | None:
 def _loss(value: Any, log: _Log) -> Any:
     package, name, config = _name(value)
     if name in log.custom or f"{package}>{name}" in log.custom:
-        return value
+        return _of_own_class(value, log)
     if name == "LossFunctionWrapper":
         package, name, _ = _name(config.get("fn"))
         config = {k: v for k, v in config.items() if k == "reduction"}
@@ -234,14 +255,24 @@ def _loss(value: Any, log: _Log) -> Any:
             log.changed("loss_names", "loss", "neutral", f"the loss {name!r} is {current!r} in Keras 3")
         return current
     if not package and name in _LOSS_CLASSES:
-        fields = {k: v for k, v in config.items() if k != "fn"}
-        if fields.get("reduction") == "auto":
-            fields["reduction"] = "sum_over_batch_size"
-            message = "tf.keras's reduction 'auto' is 'sum_over_batch_size' outside of distribution strategies"
-            log.changed("loss_reduction", "loss", "neutral", message)
+        fields = _with_reduction({k: v for k, v in config.items() if k != "fn"}, log)
         return {"module": "keras.losses", "class_name": name, "config": fields, "registered_name": None}
     log.missing("loss", name, "the model is left uncompiled")
     return None
+
+
+def _of_own_class(value: Any, log: _Log) -> Any:
+    if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
+        return value
+    return {**value, "config": _with_reduction(value["config"], log)}
+
+
+def _with_reduction(fields: Mapping[str, Any], log: _Log) -> dict[str, Any]:
+    if fields.get("reduction") != "auto":
+        return dict(fields)
+    message = "tf.keras's reduction 'auto' is 'sum_over_batch_size' outside of distribution strategies"
+    log.changed("loss_reduction", "loss", "neutral", message)
+    return {**fields, "reduction": "sum_over_batch_size"}
 
 
 def _metrics(value: Any, loss: Any, log: _Log) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,17 +28,22 @@ def compile_model(
     """
     if compilation.optimizer is None:
         return ()
-    try:
-        with keras.saving.custom_object_scope(dict(custom_objects or {})):
-            _compile(model, compilation)
-    except Exception as error:
-        model.compiled = False
+    objects = dict(custom_objects or {})
+    problem = _tried(model, compilation, objects)
+    found: list[Finding] = []
+    if problem is not None and (compilation.metrics or compilation.weighted_metrics):
+        without = dataclasses.replace(compilation, metrics=None, weighted_metrics=None)
+        if _tried(model, without, objects) is None:
+            message = f"the metrics are left out: {type(problem).__name__}: {_first_line(problem)}"
+            found.append(Finding("metrics_left_out", "warning", "metrics", message, "compile the model with them"))
+            problem = None
+    if problem is not None:
         return (
             Finding(
                 "not_compiled",
                 "warning",
                 "training",
-                f"Keras cannot compile the model as it was: {type(error).__name__}: {_first_line(error)}",
+                f"Keras cannot compile the model as it was: {type(problem).__name__}: {_first_line(problem)}",
                 "compile it yourself; outputs do not depend on it",
             ),
         )
@@ -45,7 +51,18 @@ def compile_model(
         reason = _restore(model, compilation.state, assigned)
     except Exception as error:
         reason = f"{type(error).__name__}: {_first_line(error)}"
-    return (dropped(reason),) if reason else ()
+    return (*found, dropped(reason)) if reason else tuple(found)
+
+
+def _tried(model: Any, compilation: Compilation, objects: dict[str, Any]) -> Exception | None:
+    """Compile, or leave the model uncompiled and say why."""
+    try:
+        with keras.saving.custom_object_scope(objects):
+            _compile(model, compilation)
+    except Exception as error:
+        model.compiled = False
+        return error
+    return None
 
 
 def _compile(model: Any, compilation: Compilation) -> None:

@@ -20,6 +20,7 @@ from reconstruct.errors import NotEquivalent, ReconstructError
 from reconstruct.inspection import missing_objects
 from reconstruct.objects import custom, known, lambdas
 from reconstruct.objects.source import Candidate, Extraction, Source, Wanted
+from reconstruct.runtimes import source_training
 from reconstruct.verification import probes
 from reconstruct.verification.comparison import TOLERANCE, compare
 from reconstruct.verification.examples import read_examples
@@ -33,10 +34,12 @@ MAX_GUESSES = 64
 class Chosen:
     """What of the source is used: a module at `path` (None where nothing was found), and its `objects` by name.
 
-    `doubt` says that several definitions fit, and that nothing can tell which one the file was made with.
+    `written` is the module with the definitions for training too, which oracles need not have. `doubt` says that
+    several definitions fit, and that nothing can tell which one the file was made with.
     """
 
     path: str | None = None
+    written: str | None = None
     objects: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     doubt: Finding | None = None
@@ -57,12 +60,31 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
     """Find what is missing in the source tree `root`, and take the definitions with which the model can be built."""
     chosen = Chosen()
     wanted = list(_wanted(artifact, given))
-    if not wanted:
+    for_training = source_training.wanted(artifact, given)
+    if not wanted and not for_training:
         return chosen
     source = Source(root)
-    chosen.findings += _about_tree(source, [w for w in wanted if w.name not in _known(artifact, given)])
     folder = Path(tempfile.mkdtemp(prefix="reconstruct-source-"))
     weakref.finalize(chosen, shutil.rmtree, folder, ignore_errors=True)  # the oracles read the module later
+    choice = _choose(chosen, artifact, source, given, wanted, folder, examples)
+    made = source_training.definitions(source, for_training, choice, folder / "training")
+    chosen.objects |= made.objects
+    chosen.findings += made.findings
+    chosen.written = made.path or chosen.path
+    return chosen
+
+
+def _choose(
+    chosen: Chosen,
+    artifact: Artifact,
+    source: Source,
+    given: Mapping[str, Any],
+    wanted: Sequence[Wanted],
+    folder: Path,
+    examples: str | None,
+) -> Mapping[str, Candidate]:
+    """Put into `chosen` the definitions with which the model can be built, and what is to be said of them."""
+    chosen.findings += _about_tree(source, [w for w in wanted if w.name not in _known(artifact, given)])
     trials: list[_Trial] = []
     for number, choice in enumerate(source.choices(wanted)):
         path = folder / str(number) / MODULE
@@ -74,7 +96,7 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
             trial = _with_arguments(artifact, given, trial, wanted, examples) or trial
         trials.append(trial)
     if not trials:
-        return chosen
+        return {}
     fitting = [t for t in trials if t.error is None]
     taken = fitting[0] if fitting else trials[0]
     chosen.path, chosen.objects = taken.path, taken.objects
@@ -88,7 +110,7 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
     if others and examples is None:
         chosen.doubt = _doubt(taken, others)
         chosen.findings.append(chosen.doubt)
-    return chosen
+    return taken.choice
 
 
 def _wanted(artifact: Artifact, given: Mapping[str, Any]) -> Iterator[Wanted]:

@@ -68,6 +68,12 @@ def build(model: Layer, custom_objects: Mapping[str, Any] | None = None, fresh: 
     return Build(built, builder.findings, builder.assigned)
 
 
+def _takes_mask(instance: Any) -> bool:
+    """Whether a layer can be called with a mask: one of the user's own may have no use for it."""
+    parameters = inspect.signature(instance.call).parameters
+    return "mask" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
 class _Builder:
     def __init__(self, custom_objects: dict[str, Any]) -> None:
         self.custom_objects = custom_objects
@@ -158,6 +164,8 @@ class _Builder:
 
     def _call(self, instance: Any, layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if layer.class_name != "Op":
+            if "mask" in kwargs and not _takes_mask(instance):
+                kwargs = {k: v for k, v in kwargs.items() if k != "mask"}
             return instance(*args, **kwargs)
         result = instance(*args, **kwargs)
         # Operations get names of their own, which may collide with those of layers

@@ -1,14 +1,18 @@
-"""Import paths that the user's code has from another Keras than the one that runs it: a child process's `import`.
+"""Import paths that the user's code has from another Keras than the one that runs it: a child process's `import`; and
+attributes of tensors that went, wherever such code is run.
 
 In tf_keras `keras.engine.topology` is where it was, in Keras 2.2.4 `tensorflow.keras` is Keras itself. What a path held
 is looked for where this Keras has it; nothing is changed or stood in for, so that an oracle stays what it is.
 """
 
+import ast
 import builtins
 import importlib
 import sys
 import types
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 _ROOTS = (
@@ -54,10 +58,41 @@ _HOMES = (
 )
 
 
-def answer(module: types.ModuleType) -> None:
-    """Give a module, before it is run, an `import` that knows the old paths."""
-    own = {**vars(builtins), "__import__": _import}
-    module.__dict__["__builtins__"] = own
+def run(module: types.ModuleType, path: Path) -> None:
+    """Run a file as this module, with an `import` that knows the old paths. Raises what the code raises."""
+    code = compiled(path.read_text("utf-8"), path)
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import, **helpers(_int_shape)}
+    exec(code, module.__dict__)  # noqa: S102  # the user named this file for that
+
+
+def compiled(text: str, path: Path) -> types.CodeType:
+    """The code of a file, where `x._keras_shape` (Keras 1 and 2) and `dimension.value` (TensorFlow 1) are calls of
+    `helpers`: there is no attribute of a shape of today to stand in for them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.fix_missing_locations(_Rewritten().visit(ast.parse(text, str(path))))
+        return compile(tree, str(path), "exec", dont_inherit=True)
+
+
+class _Rewritten(ast.NodeTransformer):
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        helper = {"_keras_shape": "__legacy_shape__", "value": "__legacy_value__"}.get(node.attr)
+        if helper is None or not isinstance(node.ctx, ast.Load):
+            return node
+        return ast.copy_location(ast.Call(ast.Name(helper, ast.Load()), [node.value], []), node)
+
+
+def helpers(int_shape: Callable[[Any], Any]) -> dict[str, Any]:
+    """What compiled code calls; `int_shape` gives the shape of a tensor as a tuple."""
+    return {
+        "__legacy_shape__": int_shape,
+        "__legacy_value__": lambda thing: thing if thing is None or isinstance(thing, int) else thing.value,
+    }
+
+
+def _int_shape(tensor: Any) -> Any:
+    return _module("backend").int_shape(tensor)
 
 
 def _root() -> str:
@@ -79,6 +114,10 @@ def _import(
             from reconstruct.runtimes import old_tensorflow
 
             return old_tensorflow.resolve(_tensorflow(), name) if fromlist else _tensorflow()
+        if name == "numpy":
+            from reconstruct.runtimes import old_tensorflow
+
+            return old_tensorflow.NUMPY
     return __import__(name, globals, locals, fromlist or (), level)
 
 
@@ -91,8 +130,7 @@ def _tensorflow() -> Any:
     from reconstruct.runtimes import old_tensorflow
 
     tf = importlib.import_module("tensorflow")
-    own = {} if _is_keras_3() else {"keras": _module("")}
-    return old_tensorflow.Delegate("tensorflow", [tf, tf.compat.v1], own)
+    return old_tensorflow.facade(tf, None if _is_keras_3() else _module(""))
 
 
 class _Answer(types.ModuleType):
@@ -112,6 +150,8 @@ class _Answer(types.ModuleType):
         found = getattr(self._own, name, None)
         if found is not None and not isinstance(found, types.ModuleType):
             return found
+        if name == "tf" and self._tail == "backend":  # of the TensorFlow backend, until Keras 2.3
+            return _tensorflow()
         tail = f"{self._tail}.{name}" if self._tail else name
         if found is not None or _find(tail) is not None:
             return _module(tail)

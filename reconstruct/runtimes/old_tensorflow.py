@@ -11,6 +11,8 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 _WITH_OLD_ARGUMENTS = {
     "keep_dims": "keepdims",
     "reduction_indices": "axis",
@@ -45,6 +47,31 @@ class Delegate(types.ModuleType):
         if isinstance(found[0], types.FunctionType) and len(found) > 1 and found[0] is not found[1]:
             return _either(found[0], found[1])
         return _either(found[0], None) if isinstance(found[0], types.FunctionType) else found[0]
+
+
+def facade(tf: Any, keras: Any = None) -> Delegate:
+    """All of TensorFlow, with this Keras as its own where one is given."""
+    keras = keras or tf.keras
+    own = {"keras": keras, "contrib": _contrib(tf, keras)}
+    return Delegate("tensorflow", [tf, tf.compat.v1], own)
+
+
+def _contrib(tf: Any, keras: Any) -> types.SimpleNamespace:
+    """What of `tf.contrib`, which went with TensorFlow 2, has no part in what a model computes, and what moved."""
+    layers = types.SimpleNamespace(
+        xavier_initializer=lambda *args, **options: "glorot_uniform",
+        xavier_initializer_conv2d=lambda *args, **options: "glorot_uniform",
+        variance_scaling_initializer=lambda *args, **options: "he_normal",
+        l1_regularizer=lambda *args, **options: None,
+        l2_regularizer=lambda *args, **options: None,
+        l1_l2_regularizer=lambda *args, **options: None,
+    )
+    framework = types.SimpleNamespace(nest=tf.nest)
+    return types.SimpleNamespace(layers=layers, keras=keras, framework=framework)
+
+
+# NumPy with the names for types of Python that it had until 1.24
+NUMPY = Delegate("numpy", [np], {"float": float, "int": int, "bool": bool, "object": object, "str": str})
 
 
 @functools.cache

@@ -88,15 +88,12 @@ def custom_objects(sources: Iterable[str]) -> dict[str, Any]:
         path = Path(source)
         if path.is_file():
             name = f"custom_{number}_{path.stem}"
-            spec = importlib.util.spec_from_file_location(name, path)
-            if spec is None or spec.loader is None:
-                raise ImportError(f"{path} is no Python file")
-            module = importlib.util.module_from_spec(spec)
-            old_paths.answer(module)
+            module = types.ModuleType(name)
+            module.__file__ = str(path)
             sys.modules[name] = module
             sys.path.insert(0, str(path.parent.resolve()))
             try:
-                spec.loader.exec_module(module)
+                old_paths.run(module, path)
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
                 raise ImportError(f"the code in {path.name} does not run in this Keras ({reason})") from error
@@ -106,13 +103,66 @@ def custom_objects(sources: Iterable[str]) -> dict[str, Any]:
             module = importlib.import_module(source)
         exported = getattr(module, EXPORTS, None)
         if exported is not None:
-            found.update({name: getattr(module, name) for name in exported})
+            found.update({name: _named_afterwards(getattr(module, name)) for name in exported})
             continue
         for name, value in vars(module).items():
             home = (getattr(value, "__module__", None) or "").partition(".")[0]
             if (inspect.isclass(value) or inspect.isfunction(value)) and home not in _FRAMEWORKS:
-                found[name] = value
+                found[name] = _named_afterwards(value)
     return found
+
+
+def _named_afterwards(thing: Any) -> Any:
+    """A class of layers whose `__init__` has no place for what every config has (name, trainable, dtype) is given it
+    after it is made, so that it can be loaded at all."""
+    if not inspect.isclass(thing) or not hasattr(thing, "from_config") or not inspect.isfunction(thing.__init__):
+        return thing
+    takes = inspect.signature(thing.__init__).parameters
+    lacks = [n for n in ("name", "trainable", "dtype") if n not in takes]
+    if any(p.kind is p.VAR_KEYWORD for p in takes.values()) or "name" not in lacks:
+        return thing
+    make = thing.from_config.__func__
+
+    def from_config(cls: Any, config: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        made = make(cls, {k: v for k, v in config.items() if k not in lacks}, *args, **kwargs)
+        if "name" in config:
+            setattr(made, "_name" if hasattr(made, "_name") else "name", config["name"])
+        return made
+
+    thing.from_config = classmethod(from_config)
+    return thing
+
+
+def without_effect(keras: Any, parts: Iterable[tuple[str, str, Sequence[str] | None]]) -> dict[str, Any]:
+    """What stands for initializers, regularizers and constraints that this Keras does not have, by name, so that a
+    file which names them loads; no output depends on them.
+
+    Each is a name, a kind, and the fields of its config where it is an object: one that takes no such fields is
+    another of that name.
+    """
+    bases = {"initializer": "Zeros", "regularizer": "Regularizer", "constraint": "Constraint"}
+    found: dict[str, Any] = {}
+    for name, kind, fields in parts:
+        home, bare = getattr(keras, f"{kind}s", None), name.rpartition(">")[2]
+        if home is None or not bare.isidentifier() or _takes(getattr(home, bare, None), fields or ()):
+            continue
+
+        def __init__(self: Any, *args: Any, **options: Any) -> None:
+            """Whatever the author's class was given."""
+
+        own: dict[str, Any] = {"__init__": __init__, "get_config": lambda self: {}}
+        if kind != "initializer":
+            own["__call__"] = (lambda self, x: 0.0) if kind == "regularizer" else (lambda self, x: x)
+        made = type(bare, (getattr(home, bases[kind]),), own)
+        found[name] = made() if fields is None else made
+    return found
+
+
+def _takes(thing: Any, fields: Iterable[str]) -> bool:
+    if thing is None or not inspect.isclass(thing):
+        return thing is not None
+    parameters = inspect.signature(thing.__init__).parameters
+    return set(fields) <= set(parameters) or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 _FRAMEWORKS = {"keras", "tf_keras", "tensorflow", "numpy", "builtins", "typing"}

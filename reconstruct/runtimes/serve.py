@@ -91,7 +91,8 @@ class Session:
                 from reconstruct.runtimes import originals
 
                 self.trust["code"] = trust
-                objects = _objects(names, originals.custom_objects(custom))
+                absent = originals.without_effect(self.runtime.keras, request.get("training_parts") or ())
+                objects = {**absent, **_objects(names, originals.custom_objects(custom))}
                 self.model = self.runtime.load(path, weights, objects, trust, self.scratch)
                 self.key = key
         except Exception as error:

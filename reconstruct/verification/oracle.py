@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 
 from reconstruct.artifact import Artifact, Layer
 from reconstruct.errors import NotEquivalent, OracleUnavailable, ReconstructError
+from reconstruct.objects import training_parts
 from reconstruct.objects.lambdas import stored
 from reconstruct.objects.missing import is_stock
 from reconstruct.runtimes import oracles
@@ -70,6 +72,7 @@ def _ask(
     custom: Sequence[str],
     seconds: float,
 ) -> Answer:
+    assert artifact.model is not None
     with tempfile.TemporaryDirectory(prefix="reconstruct-") as folder:
         inputs, outputs = Path(folder) / "probes.npz", Path(folder) / "outputs.npz"
         np.savez(inputs, **{f"p{i}_x{j}": x for i, xs in enumerate(probes) for j, x in enumerate(xs)})  # type: ignore[arg-type]
@@ -81,6 +84,7 @@ def _ask(
             "layers": layers,
             "custom": list(custom),
             "names": _names(artifact),
+            "training_parts": [dataclasses.astuple(part) for part in training_parts.parts(artifact.model)],
             "trust_code": trust_code,
         }
         if artifact.weights_source is not None:

@@ -14,28 +14,14 @@ import json
 import os
 import sys
 import types
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.objects.source_case import K1, K20, K22, K23, TF, Case
+from tests.objects.source_repositories import REPOSITORIES
+
 TREES = Path(__file__).resolve().parent / "source_trees"
 
-
-@dataclass(frozen=True)
-class Case:
-    """`make` is Python that leaves a `model`; `ns` holds what the author's file defines, `L` is `keras.layers`.
-    `uses` are objects that loading needs, in the words of the case."""
-
-    name: str
-    writer: str
-    source: str
-    file: str
-    make: str
-    suffix: str = ".h5"
-    expected: str = "verified"
-
-
-K1, K20, K22, K23, TF = "keras 1.2.2", "keras 2.0.9", "keras 2.2.4", "keras 2.3.1", "tf_keras"
 
 CASES = (
     Case(
@@ -322,7 +308,7 @@ CASES = (
         expected="unverified",
     ),
 )
-BY_NAME = {case.name: case for case in CASES}
+BY_NAME = {case.name: case for case in (*CASES, *REPOSITORIES)}
 
 
 def _module(path: Path) -> dict[str, Any]:
@@ -400,6 +386,7 @@ def write(names: list[str], writer: str, folder: Path) -> None:
     for name in names:
         case = BY_NAME[name]
         scope = {
+            "keras": keras,
             "L": importlib.import_module(f"{keras.__name__}.layers"),
             "Sequential": importlib.import_module(f"{keras.__name__}.models").Sequential,
             "Model": importlib.import_module(f"{keras.__name__}.models").Model,

@@ -6,17 +6,16 @@ ever had, answer as they did then: what was removed or changed stands in for its
 
 from __future__ import annotations
 
-import ast
 import builtins
 import re
 import sys
 import types
-import warnings
 from pathlib import Path
 from typing import Any
 
 from reconstruct.artifact import Writer
 from reconstruct.objects.source import places
+from reconstruct.runtimes import old_paths
 
 _OF_KERAS_3 = re.compile(
     r"keras\.(?:ops|random|saving|tree|distribution)\b"
@@ -48,10 +47,7 @@ def execute(path: Path, name: str, text: str | None = None) -> types.ModuleType:
 
     text = path.read_text("utf-8") if text is None else text
     places.remember(str(path), text)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tree = ast.fix_missing_locations(_Rewritten().visit(ast.parse(text, str(path))))
-        code = compile(tree, str(path), "exec", dont_inherit=True)
+    code = old_paths.compiled(text, path)
     module = types.ModuleType(name)
     module.__file__ = str(path)
     importer = modules.Importer(path.parent)
@@ -61,8 +57,7 @@ def execute(path: Path, name: str, text: str | None = None) -> types.ModuleType:
         "print": _print,
         "__import__": importer,
         "__build_class__": layer.build_class,
-        "__legacy_shape__": _shape,
-        "__legacy_value__": _value,
+        **old_paths.helpers(_shape),
     }
     sys.modules[name] = module
     try:
@@ -81,22 +76,7 @@ def _print(*values: Any, file: Any = None, **options: Any) -> None:
 _PYTHON_2 = {"xrange": range, "unicode": str, "basestring": str, "long": int, "unichr": chr}
 
 
-class _Rewritten(ast.NodeTransformer):
-    """`x._keras_shape` (Keras 1 and 2) and `dimension.value` (TensorFlow 1) have no attribute to stand in for them."""
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        helper = {"_keras_shape": "__legacy_shape__", "value": "__legacy_value__"}.get(node.attr)
-        if helper is None or not isinstance(node.ctx, ast.Load):
-            return node
-        return ast.copy_location(ast.Call(ast.Name(helper, ast.Load()), [node.value], []), node)
-
-
 def _shape(tensor: Any) -> Any:
     from reconstruct.runtimes.legacy_code import backend
 
     return backend.int_shape(tensor)
-
-
-def _value(thing: Any) -> Any:
-    return thing if thing is None or isinstance(thing, int) else thing.value

@@ -15,12 +15,10 @@ import numpy as np
 import tensorflow as tf
 from keras.src.legacy import backend as legacy
 
+from reconstruct.runtimes import old_tensorflow
 from reconstruct.runtimes.legacy_code import initializing
 from reconstruct.runtimes.legacy_code.layer import in_call, training
 
-_OF_VARIABLES = frozenset(
-    "update update_add update_sub set_value get_value batch_get_value batch_set_value eval count_params".split()
-)
 OWN: dict[str, Any] = {}
 
 
@@ -42,7 +40,7 @@ def get(name: str) -> Any:
 
 @functools.cache
 def _taking_variables(name: str, function: Any) -> Any:
-    if name in _OF_VARIABLES or not callable(function) or isinstance(function, type):
+    if not callable(function) or isinstance(function, type):
         return function
 
     @functools.wraps(function)
@@ -95,6 +93,55 @@ def _filled(make: Callable[..., Any]) -> Callable[..., Any]:
 
 OWN["zeros"] = _filled(lambda shape, dtype: tf.zeros(shape, dtype))
 OWN["ones"] = _filled(lambda shape, dtype: tf.ones(shape, dtype))
+
+
+@_own
+def get_value(x: Any) -> Any:
+    return keras.ops.convert_to_numpy(x)
+
+
+@_own
+def set_value(x: Any, value: Any) -> None:
+    x.assign(value)
+
+
+@_own
+def batch_get_value(tensors: Any) -> Any:
+    return [get_value(x) for x in tensors]
+
+
+@_own
+def batch_set_value(pairs: Any) -> None:
+    for x, value in pairs:
+        x.assign(value)
+
+
+OWN["eval"] = get_value
+
+
+@_own
+def count_params(x: Any) -> int:
+    return int(np.prod(int_shape(x)))
+
+
+@_own
+def update(x: Any, new_x: Any) -> Any:
+    return x.assign(_tensor(new_x))
+
+
+@_own
+def update_add(x: Any, increment: Any) -> Any:
+    return x.assign_add(_tensor(increment))
+
+
+@_own
+def update_sub(x: Any, decrement: Any) -> Any:
+    return x.assign_sub(_tensor(decrement))
+
+
+@_own
+def moving_average_update(x: Any, value: Any, momentum: Any) -> Any:
+    return x.assign(x * momentum + _tensor(value) * (1.0 - momentum))
 
 
 @_own
@@ -324,5 +371,5 @@ def local_conv2d(
 
 
 OWN["py_all"], OWN["py_any"], OWN["py_sum"] = all, any, sum
-OWN["tf"] = tf
+OWN["tf"] = old_tensorflow.facade(tf)  # `K.tf` of the TensorFlow backend, until 2.3
 OWN["np"] = np

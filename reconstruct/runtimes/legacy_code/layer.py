@@ -7,6 +7,8 @@ what it calls of its base class takes the arguments of then, and its own methods
 from __future__ import annotations
 
 import builtins
+import collections
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src import backend as keras_backend
+from keras.src.backend.common import global_state
 from keras.src.ops.operation import Operation
 from keras.src.utils.python_utils import default
 
@@ -94,6 +97,25 @@ def plain_shape(value: Any) -> Any:
     return value
 
 
+@contextlib.contextmanager
+def _own_names(names: dict[str, int]) -> Iterator[None]:
+    """Number the layers that are made in here by `names` alone: some code calls its attributes by the names of layers
+    that Keras numbers, and a file that was saved so is found again only where they are the same in every process."""
+    before = global_state.get_global_attribute(_NUMBERS)
+    global_state.set_global_attribute(_NUMBERS, names)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(_NUMBERS, before)
+
+
+_NUMBERS = "object_name_uids"  # Keras 3, utils/naming.py
+
+
+def _names_in(layer: Any) -> dict[str, int]:
+    return layer.__dict__.setdefault("_legacy_names", collections.defaultdict(int))
+
+
 class _Calls:
     """How deep in calls of the user's layers we are, and whether they train."""
 
@@ -107,8 +129,6 @@ def in_call() -> bool:
 
 def training() -> bool:
     """Whether the innermost layer that is being called trains: what `K.learning_phase()` said."""
-    from keras.src.backend.common import global_state
-
     context = global_state.get_global_attribute("current_call_ctx")
     value = context.get_value("training") if context is not None else None
     return bool(value) if isinstance(value, bool | int) else False
@@ -159,6 +179,18 @@ class Legacy:
 
     def add_variable(self, *args: Any, **kwargs: Any) -> Any:
         return self.add_weight(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Before Keras 2.3 a variable was a weight only where `add_weight` made it or a list of weights had it
+        (2.3.1, engine/base_layer.py, `Layer.__setattr__`)."""
+        from reconstruct.runtimes import legacy_code
+
+        listed = self.__dict__.get("_legacy_listed", ())
+        untracked = isinstance(value, keras.Variable) and legacy_code.WRITER[0] < (2, 3, 0)
+        if untracked and not any(value is variable for variable in listed):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def add_update(self, *args: Any, **kwargs: Any) -> None:
         """Updates are for training; Keras 3 makes them where variables are assigned."""
@@ -233,7 +265,10 @@ class Legacy:
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
-        return made(cls, config, lambda kept: cls(**kept))
+        # The layer in a wrapper, and the cell of a recurrent layer, which their own `from_config` would make
+        inner = {k: config[k] for k in ("layer", "cell") if isinstance(config.get(k), Mapping)}
+        parts = {k: keras.layers.deserialize(dict(v), custom_objects) for k, v in inner.items()}
+        return made(cls, {**config, **parts}, lambda kept: cls(**kept))
 
     @default
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
@@ -253,7 +288,8 @@ class Legacy:
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """What `call` gives, with the axes that only `compute_output_shape` knows."""
         following = _after(type(self), "compute_output_spec")
-        if following not in (keras.layers.Layer.compute_output_spec, Operation.compute_output_spec):
+        of_layers = (keras.layers.Layer.compute_output_spec, Operation.compute_output_spec)
+        if following not in of_layers and _own(type(self), "call") is None:
             return super().compute_output_spec(*args, **kwargs)  # type: ignore[misc]
         spec = Operation.compute_output_spec(self, *args, **kwargs)
         stated = _stated_shape(self, args, kwargs)
@@ -396,12 +432,18 @@ def _adapt(cls: Any) -> None:
     for name, wrap in (
         ("build", _build),
         ("call", _call),
+        ("get_initial_state", _initial_state),
         ("compute_output_shape", _output_shape),
         ("compute_mask", _mask),
         ("get_config", _config),
     ):
-        if inspect.isfunction(own.get(name)):
-            setattr(cls, name, wrap(own[name]))
+        function = getattr(own.get(name), "python_function", own.get(name))  # of a tf.function
+        if inspect.isfunction(function):
+            setattr(cls, name, wrap(function))
+    for name in _READ_ONLY:
+        held = getattr(cls, name, None)
+        if isinstance(held, property) and held.fset is None and held.fget is not None:
+            setattr(cls, name, _settable(name, held.fget))
     given = own.get("from_config")
     if isinstance(given, classmethod):
         function = given.__func__
@@ -412,12 +454,30 @@ def _adapt(cls: Any) -> None:
         cls.from_config = classmethod(functools.wraps(function)(from_config))
 
 
+# Attributes of stock layers that Keras 2 assigned in `build`, and that Keras 3 computes (layers/core/dense.py, …)
+_READ_ONLY = ("kernel", "embeddings")
+
+
+def _settable(name: str, computed: Callable[[Any], Any]) -> property:
+    """A property that is what was assigned to it, which Keras 3 has with an underscore, and before that what it was."""
+
+    def get(self: Any) -> Any:
+        return getattr(self, f"_{name}") if name in self.__dict__.get("_legacy_assigned", ()) else computed(self)
+
+    def assign(self: Any, value: Any) -> None:
+        self.__dict__.setdefault("_legacy_assigned", set()).add(name)
+        setattr(self, f"_{name}", value)
+
+    return property(get, assign)
+
+
 def _build(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def build(self: Any, *args: Any, **kwargs: Any) -> None:
         shapes = [as_shape(a) for a in args]
         # Keras has entered the scope of a name already; a build that is run again, as by a wrapper, starts anew
-        function(self, *shapes, **{k: as_shape(v) for k, v in kwargs.items()})
+        with _own_names(_names_in(self)):
+            function(self, *shapes, **{k: as_shape(v) for k, v in kwargs.items()})
         if _own(type(self), "build") is build:
             build_parts(self, *args, *kwargs.values())
         self.built = True
@@ -425,9 +485,28 @@ def _build(function: Callable[..., Any]) -> Callable[..., Any]:
     return build
 
 
-def _call(function: Callable[..., Any]) -> Callable[..., Any]:
+def _initial_state(function: Callable[..., Any]) -> Callable[..., Any]:
     takes = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def get_initial_state(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras 3 asks a cell for the size of the batch alone, Keras 2 also said the dtype (layers/rnn/rnn.py)."""
+        if "dtype" in takes and kwargs.get("dtype") is None and "batch_size" in kwargs:
+            kwargs["dtype"] = self.compute_dtype
+        return function(self, *args, **kwargs)
+
+    return get_initial_state
+
+
+# What tf.keras handed a `call` that has a place for it, also one without a default (keras/engine/base_layer.py)
+_ALWAYS_GIVEN = {"training": False, "mask": None}
+
+
+def _call(function: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    takes = signature.parameters
     anything = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+    required = {n: v for n, v in _ALWAYS_GIVEN.items() if n in takes and takes[n].default is inspect.Parameter.empty}
 
     @functools.wraps(function)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -436,13 +515,18 @@ def _call(function: Callable[..., Any]) -> Callable[..., Any]:
         _Calls.depth += 1
         try:
             kept = kwargs if anything else {k: v for k, v in kwargs.items() if k in takes or v is not None}
-            result = function(self, *args, **kept)
+            given = list(takes)[1 : 1 + len(args)]
+            with _own_names(_names_in(self)):
+                result = function(self, *args, **{**{n: v for n, v in required.items() if n not in given}, **kept})
             return keras.tree.map_structure(_as_tensor, result)
         finally:
             _Calls.depth -= 1
             if locked:
                 self._lock_state()
 
+    if required:
+        optional = [p.replace(default=required[n]) if n in required else p for n, p in takes.items()]
+        call.__signature__ = signature.replace(parameters=optional)  # type: ignore[attr-defined]
     return call
 
 
@@ -512,8 +596,11 @@ def made(cls: Any, config: Mapping[str, Any], make: Callable[[dict[str, Any]], A
     }
     if isinstance(kept.get("dtype"), Mapping):
         kept["dtype"] = keras.dtype_policies.get(kept["dtype"])
-    instance = make(kept)
+    names: dict[str, int] = collections.defaultdict(int)
+    with _own_names(names):
+        instance = make(kept)
     if isinstance(instance, keras.layers.Layer):
+        instance.__dict__["_legacy_names"] = names
         name = config.get("name")
         if name and instance.name != name:
             instance.name = name

@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 
 from reconstruct.runtimes import old_tensorflow
-from reconstruct.runtimes.legacy_code import arguments, backend, initializing
+from reconstruct.runtimes.legacy_code import arguments, backend, initializing, recurrent
 from reconstruct.runtimes.legacy_code.layer import Shape, training
 
 _ROOTS = (
@@ -176,6 +176,7 @@ _ENGINE: dict[str, Any] = {
     "Network": keras.Model,
     "Functional": keras.Model,
     "Sequential": keras.Sequential,
+    "AbstractRNNCell": recurrent.AbstractRNNCell,
     "get_source_inputs": keras.utils.get_source_inputs,
     "call_context": lambda: types.SimpleNamespace(training=training(), in_call=True),
     "TensorShape": tf.TensorShape,
@@ -220,6 +221,16 @@ def _tolerant(get: Any, identifier: Any) -> Any:
         return None
 
 
+class Metric(keras.metrics.Metric):
+    """The base of a metric, which in tf.keras took the name of a weight first (metrics/base_metric.py)."""
+
+    def add_weight(
+        self, name: Any = None, shape: Any = (), initializer: Any = None, dtype: Any = None, **rest: Any
+    ) -> Any:
+        made = initializing.initializer(initializer) if initializer is not None else "zeros"
+        return self.add_variable(initializing.shape(shape), made, dtype and tf.as_dtype(dtype).name, name=name)
+
+
 _AT = {
     "activations": (_ACTIVATIONS, keras.activations),
     "advanced_activations": (keras.layers,),
@@ -234,7 +245,8 @@ _AT = {
     "layers": (_ENGINE | {"Input": arguments.input_}, keras.layers),
     "legacy": (_ENGINE,),
     "losses": (keras.losses,),
-    "metrics": (keras.metrics,),
+    "metrics": ({"Metric": Metric}, keras.metrics),
+    "schedules": (keras.optimizers.schedules,),
     "mixed_precision": (keras.mixed_precision,),
     "models": (keras.models,),
     "objectives": (keras.losses,),
@@ -303,9 +315,8 @@ class Importer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._tensorflow = old_tensorflow.Delegate(
-            "tensorflow", [tf, tf.compat.v1], {"keras": facade(""), "Variable": arguments.Variable}
-        )
+        self._tensorflow = old_tensorflow.facade(tf, facade(""))
+        self._tensorflow.Variable = arguments.Variable  # type: ignore[attr-defined]
 
     def __call__(
         self, name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
@@ -317,6 +328,8 @@ class Importer:
             return self._tensorflow if name.startswith("tensorflow") else facade("")
         if level == 0 and (name == "tensorflow" or name.startswith("tensorflow.")):
             return old_tensorflow.resolve(self._tensorflow, name) if fromlist else self._tensorflow
+        if level == 0 and name == "numpy":
+            return old_tensorflow.NUMPY
         if level == 0:
             own = self._sibling(name, bool(fromlist))
             if own is not None:

@@ -1,4 +1,6 @@
-"""`Recurrent`, from which layers of Keras 1 and of Keras 2 up to 2.1 derive (keras/layers/recurrent.py)."""
+"""`AbstractRNNCell` of tf.keras; and `Recurrent`, from which layers of Keras 1 and of Keras 2 up to 2.1 derive
+(keras/layers/recurrent.py).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras.src.legacy import backend as legacy
+
+
+class AbstractRNNCell(keras.layers.Layer):
+    """The base of a cell (tf.keras 2.15, layers/rnn/abstract_rnn_cell.py): its first state is of zeros."""
+
+    def get_initial_state(self, inputs: Any = None, batch_size: Any = None, dtype: Any = None) -> Any:
+        if inputs is not None:
+            batch_size, dtype = tf.shape(inputs)[0], inputs.dtype
+        dtype = dtype or self.compute_dtype
+        return keras.tree.map_structure(lambda size: tf.zeros([batch_size, size], dtype), self.state_size)
 
 
 class Recurrent(keras.layers.Layer):

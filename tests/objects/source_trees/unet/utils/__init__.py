@@ -1,0 +1,2 @@
+from .losses import *
+from .metrics import *
