@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from reconstruct.architectures.matching import fitted, pooled
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.shapes import MERGES, Shape, output_shape, spatial
@@ -81,6 +82,11 @@ def inner(layer: Layer) -> Layer:
     return inner(next(iter(layer.children.values()))) if layer.children else layer
 
 
+def weighted(layer: Layer) -> bool:
+    """Whether there are weights in it, in the layers that it wraps, or in the model that it is."""
+    return any(n.weights for n in layer.walk())
+
+
 # Structure
 
 
@@ -111,7 +117,9 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
     n = spatial(ranked.class_name)
     # Sides are treated alike unless the image itself is oblong
     oblong = not context.guessed and len(shape) == 3 and shape[0] != shape[1]
-    if name in ("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"):
+    if layer.is_model:
+        yield from _known(fitted(layer, shape), context)
+    elif name in ("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"):
         yield from _convolutions(layer, n, context, oblong)
     elif name.endswith("Transpose"):
         for (stride, a), (padding, b) in itertools.product(
@@ -175,6 +183,16 @@ def _ranked(layer: Layer, shape: Shape) -> Layer:
     if n and len(shape) in (2, 3, 4) and n != len(shape) - 1 and not layer.weights:
         return layer.replace(class_name=layer.class_name.replace(f"{n}D", f"{len(shape) - 1}D"))
     return layer
+
+
+def _known(model: Layer, context: Context) -> Iterator[Option]:
+    """A model of a known architecture, perhaps with `pooling`, which no file lists; Dense layers want it."""
+    following = next((n for n in context.following if "Dropout" not in n.class_name), None)
+    dense = following is not None and following.class_name == "Dense"
+    yield Option(model, 4.0 if dense else 0.0)
+    if dense:
+        yield Option(pooled(model, "GlobalAveragePooling2D"), 0.2)
+        yield Option(pooled(model, "GlobalMaxPooling2D"), 2.5)
 
 
 ENLARGING = frozenset("UpSampling1D UpSampling2D UpSampling3D Conv1DTranspose Conv2DTranspose Conv3DTranspose".split())
@@ -469,6 +487,11 @@ def start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, float
     `any`."""
     if layer is None:
         return
+    if layer.graph is not None:
+        usual = tuple(layer.graph.layers[0].config["batch_shape"][1:])
+        if None not in usual:
+            yield usual, 0.01
+        layer = next(n for n in layer.graph.layers if n.weights)
     core = inner(layer)
     wrapped = layer.class_name == "TimeDistributed"
     kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
@@ -488,6 +511,8 @@ def start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, float
     elif kernel is not None and "Conv" in core.class_name:
         n = spatial(core.class_name) + core.class_name.startswith("ConvLSTM")
         channels = kernel.shape[-1 if core.class_name.endswith("Transpose") else -2]
+    elif core.class_name == "Normalization":
+        n, channels = 2, core.weights["mean"].shape[0]
     elif first is not None and len(first.shape) == 1:  # a normalisation
         n, channels = 0, first.shape[0]
     if n < 0:

@@ -82,16 +82,23 @@ class Found:
     sure: str
     witnesses: tuple[str, ...] = ()
     starts_model: bool = False  # whether it is the first of a nested model
+    within: str | None = None  # the innermost nested model that it is in
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The layers in order; whether the file lists layers without weights too; whether the model is functional."""
+    """The layers in order; whether the file lists layers without weights too; whether the model is functional.
+
+    `known` says what is assumed where some of the layers are taken for those of a known architecture.
+    """
 
     layers: tuple[Found, ...]
     lists_all: bool
     functional: bool | None
     ordered: bool = True  # whether the file has the order of layers; else only where they lie in it tells it
+    known: str | None = None
+    others: tuple[str, ...] = ()  # the other architectures that it may be
+    cost: float = 0.0
 
 
 def gather(artifact: Artifact) -> Evidence:
@@ -119,7 +126,10 @@ def _of_groups(groups: Sequence[Group], artifact: Artifact) -> Iterator[Found]:
             inner = list(_of_groups(parts, artifact))
             # What the model inside is called on stands outside of it
             kept = [f for f in inner if number == 0 or f.layer.class_name != "InputLayer"]
-            yield from (replace(f, starts_model=f.starts_model or k == 0) for k, f in enumerate(kept))
+            inside = f"{number}/{group.name}"
+            yield from (
+                replace(f, starts_model=f.starts_model or k == 0, within=f.within or inside) for k, f in enumerate(kept)
+            )
         else:
             yield _layer(group, artifact, number == 0)
 

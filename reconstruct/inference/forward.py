@@ -40,6 +40,8 @@ class Weights:
 def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool) -> Array:
     """The output of `layer`. Raises `NotComputed` for a class it does not know."""
     name = layer.class_name
+    if layer.graph is not None:
+        return _model(layer, inputs[0], weights, keras_2)
     w = {key: weights(t) for key, t in layer.weights.items()}
     x = inputs[0]
     if name in ("Bidirectional", "TimeDistributed"):
@@ -57,6 +59,20 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool) -> Array:
         if activation is not None and name not in _OWN_ACTIVATION:
             y = activate(activation, y, keras_2)
     return y
+
+
+def _model(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> Array:
+    """A model with one input and one output; what no later layer takes is let go."""
+    assert layer.graph is not None
+    layers = layer.graph.layers
+    called = [[ref.layer for call in n.calls for ref in call.refs()] for n in layers]
+    last = {name: i for i, names in enumerate(called) for name in names}
+    arrays: dict[str, Array] = {}
+    for i, (inner, names) in enumerate(zip(layers, called, strict=True)):
+        arrays[inner.name] = run(inner, [arrays[n] for n in names], weights, keras_2) if names else x
+        for name in {n for n in names if last[n] == i}:
+            del arrays[name]
+    return arrays[layers[-1].name]
 
 
 def activate(name: str, x: Array, keras_2: bool) -> Array:
@@ -102,6 +118,7 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     "relu6": lambda x: np.clip(x, 0, 6),
     "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
     "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "hard_silu": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
     "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
 }
 
@@ -246,7 +263,8 @@ def _pooling(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
 def _global(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     first = layer.config.get("data_format") == "channels_first"
     axes = tuple(range(2, x.ndim)) if first else tuple(range(1, x.ndim - 1))
-    return x.max(axis=axes) if "Max" in layer.class_name else x.mean(axis=axes)
+    keep = bool(layer.config.get("keepdims"))
+    return x.max(axis=axes, keepdims=keep) if "Max" in layer.class_name else x.mean(axis=axes, keepdims=keep)
 
 
 def _batch_normalization(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
@@ -266,7 +284,9 @@ def _layer_normalization(layer: Layer, x: Array, w: Mapping[str, Array], _: bool
 
 
 def _normalization(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
-    return np.asarray((x - w["mean"]) / np.maximum(np.sqrt(w["variance"]), 1e-7))
+    given = {k: np.asarray(layer.config[k], "float32") for k in ("mean", "variance") if k not in w}
+    values = {**w, **given}
+    return np.asarray((x - values["mean"]) / np.maximum(np.sqrt(values["variance"]), np.float32(1e-7)))
 
 
 def _embedding(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
@@ -418,6 +438,7 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
     "BatchNormalization": _batch_normalization,
     "LayerNormalization": _layer_normalization,
     "Normalization": _normalization,
+    "LayerScale": lambda layer, x, w, _: x * w["gamma"],
     "Embedding": _embedding,
     "PReLU": _prelu,
     "LSTM": _lstm,
@@ -443,8 +464,8 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
 _OWN_ACTIVATION = ("LSTM", "GRU", "SimpleRNN")
 _IDENTITY = frozenset(
     "InputLayer Masking Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
-    "AlphaDropout ActivityRegularization Identity RandomFlip RandomRotation RandomZoom RandomTranslation "
-    "RandomContrast RandomBrightness".split()
+    "AlphaDropout StochasticDepth ActivityRegularization Identity RandomFlip RandomRotation RandomZoom "
+    "RandomTranslation RandomContrast RandomBrightness".split()
 )
 
 

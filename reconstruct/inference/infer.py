@@ -11,11 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer
+from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer, refs_in
 from reconstruct.inference import search
-from reconstruct.inference.choices import Context, field_of, inner, softmax_witness, start_shapes, told_by_name
+from reconstruct.inference.choices import (
+    Context,
+    field_of,
+    inner,
+    softmax_witness,
+    start_shapes,
+    told_by_name,
+    weighted,
+)
 from reconstruct.inference.evidence import Evidence, gather
 from reconstruct.inference.forward import Weights
+from reconstruct.inference.known import readings
 from reconstruct.inference.shapes import Shape
 from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, tied
 from reconstruct.inference.wiring import MERGING, contexts, wirings
@@ -64,7 +73,8 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     dialect = _dialect(artifact)
     weights = Weights()
     base = _context(evidence, dialect, artifact, hints, weights)
-    candidates = _forms(evidence, base, hints, until)
+    known = readings(evidence, artifact)
+    candidates = _forms(known, base, hints, until)
     if hints.examples is None:
         first = next(candidates, None)
         if first is None:
@@ -76,7 +86,7 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     evaluator = search.Evaluator(weights, dialect.major < 3)
     found = search.Search(evaluator, examples, until, say).run(search.opened(f, c) for f, c in candidates)
     if found is None:
-        first = next(_forms(evidence, base, replace(hints, examples=None), until + 10), None)
+        first = next(_forms(known, base, replace(hints, examples=None), until + 10), None)
         if first is None:
             return _held(artifact, evidence, dialect, "no model was found that fits shapes and examples")
         opened = search.opened(*first)
@@ -125,9 +135,11 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
     )
 
 
-def _forms(evidence: Evidence, base: Context, hints: Hints, until: float) -> Iterator[tuple[Form, list[Context]]]:
+def _forms(
+    known: Sequence[Evidence], base: Context, hints: Hints, until: float
+) -> Iterator[tuple[Form, list[Context]]]:
     """The forms of all wirings: a few of each in turn, more of the likelier ones."""
-    streams = [_forms_of(wiring, base, hints, until) for wiring in wirings(evidence)]
+    streams = [_forms_of(wiring, base, hints, until) for each in known for wiring in wirings(each)]
     portion = FORMS_AT_ONCE
     while streams and time.monotonic() < until:
         left = []
@@ -213,7 +225,7 @@ def _first_weighted(wiring: Wiring, index: int) -> Layer | None:
     while todo:
         at = todo.pop(0)
         layer = wiring.nodes[at].layer
-        if layer.weights or layer.children:
+        if weighted(layer):
             return layer
         for user in wiring.users(at):
             if user not in seen:
@@ -244,7 +256,7 @@ def _inferred(
     model = _model(form, layers, hints, dialect.major < 3)
     assumptions = list(_assumptions(opened, values, layers, left))
     if left is None and form.wiring.cost:
-        assumptions.append(_assumption("model", form.wiring.reason, [], None))
+        assumptions.append(_assumption("model", form.wiring.reason, form.wiring.alternatives, None))
     return Inferred(artifact.replace(model=model, dialect=dialect), tuple(assumptions), _findings(evidence))
 
 
@@ -342,6 +354,11 @@ def _model(form: Form, layers: Sequence[Layer | None], hints: Hints, old: bool) 
         if layer is None:
             continue
         node = wiring.nodes[i]
+        if layer.graph is not None:
+            parts = _inlined(layer.graph, Ref(names[alias[node.inputs[0]]]), taken, hints.settings)
+            made += parts
+            names[i] = parts[-1].name
+            continue
         name = layer.name or f"{layer.class_name.lower()}_{i}"
         while name in taken:
             name += "_"
@@ -370,13 +387,33 @@ def _model(form: Form, layers: Sequence[Layer | None], hints: Hints, old: bool) 
         for i, node in enumerate(wiring.nodes)
         if i and layers[i] is not None
     )
-    if straight and len(wiring.outputs) == 1 and not any(n.class_name == "MultiHeadAttention" for n in made):
+    branched = any(n.class_name == "MultiHeadAttention" for n in made) or any(n.graph for n in layers if n is not None)
+    if straight and len(wiring.outputs) == 1 and not branched:
         graph = Graph(tuple(n.replace(calls=()) for n in made))
         return Layer("Sequential", "model", {"name": "model"}, graph=graph, path="model")
     inputs = [Ref(names[i]) for i in wiring.inputs]
     outputs = [Ref(names[alias[i]]) for i in wiring.outputs]
     graph = Graph(tuple(made), inputs, outputs)
     return Layer("Functional", "model", {"name": "model"}, graph=graph, path="model")
+
+
+def _inlined(graph: Graph, entry: Ref, taken: set[str], settings: Mapping[str, Any]) -> list[Layer]:
+    """The layers of a model, which is called on `entry`, as layers of the model that it is in, set as the user says."""
+    names = {ref.layer: entry.layer for ref in refs_in(graph.inputs)}
+    made = []
+    for layer in graph.layers:
+        if not layer.calls:
+            continue
+        name = layer.name
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names[layer.name] = name
+        calls = tuple(call.map(lambda ref: Ref(names[ref.layer])) for call in layer.calls)
+        made.append(
+            layer.replace(name=name, path=f"model/{name}", calls=calls).having(name=name, **_fixed(name, settings))
+        )
+    return made
 
 
 # What Keras wants to be told and no output depends on in inference, or, of Activation, that it does nothing.

@@ -18,11 +18,26 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
         return None
     first = inputs[0]
     name = layer.class_name
+    if layer.graph is not None:
+        return _model(layer, first)
     if name in _FUNCTIONS:
         return _FUNCTIONS[name](layer, first)
     if name in MERGES:
         return _merged(layer, inputs)
     return first
+
+
+def _model(layer: Layer, shape: Shape) -> Shape | None:
+    """A model with one input and one output, in which each layer stands behind those that it is called on."""
+    assert layer.graph is not None
+    shapes: dict[str, Shape] = {}
+    for inner in layer.graph.layers:
+        below = [shapes[ref.layer] for call in inner.calls for ref in call.refs()]
+        found = output_shape(inner, below) if below else shape
+        if found is None:
+            return None
+        shapes[inner.name] = found
+    return shapes[layer.graph.layers[-1].name]
 
 
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
@@ -102,7 +117,8 @@ def _pooling(layer: Layer, shape: Shape) -> Shape | None:
 def _global(layer: Layer, shape: Shape) -> Shape | None:
     if len(shape) != spatial(layer.class_name) + 1:
         return None
-    return (shape[0 if layer.config.get("data_format") == "channels_first" else -1],)
+    channels = shape[0 if layer.config.get("data_format") == "channels_first" else -1]
+    return (*(1 for _ in shape[1:]), channels) if layer.config.get("keepdims") else (channels,)
 
 
 def _recurrent(layer: Layer, shape: Shape) -> Shape | None:

@@ -37,6 +37,7 @@ class Wiring:
     outputs: tuple[int, ...]
     cost: float = 0.0
     reason: str = "the layers follow one another"
+    alternatives: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[int, ...]:

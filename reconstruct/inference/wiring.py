@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import ACTIVATION_LAYERS, ENLARGING, RECURRENT, Context, inner
+from reconstruct.inference.choices import ACTIVATION_LAYERS, ENLARGING, RECURRENT, Context, inner, weighted
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.shapes import MERGES, spatial
 from reconstruct.inference.structure import Node, Wiring
@@ -18,6 +18,15 @@ MOST_NODES = 800
 
 def wirings(evidence: Evidence) -> Iterator[Wiring]:
     """Candidates for the graph of these layers."""
+    for wiring in _wirings(evidence):
+        if evidence.known is None:
+            yield wiring
+        else:
+            cost = wiring.cost + evidence.cost
+            yield replace(wiring, cost=cost, reason=evidence.known, alternatives=evidence.others)
+
+
+def _wirings(evidence: Evidence) -> Iterator[Wiring]:
     layers = [f.layer for f in evidence.layers]
     if len(layers) > MOST_NODES:
         return
@@ -93,7 +102,7 @@ def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str
     entry = next((n for n in layers if n.class_name == "InputLayer"), Layer("InputLayer", "input", path="model/input"))
     nodes = [Node(entry)]
     for i, layer in enumerate(rest):
-        if gaps and (layer.weights or layer.children) and i:
+        if gaps and weighted(layer) and i:
             gap = Layer("GAP", f"gap_{i}", {"channels": _change(rest[i - 1], layer)})
             for _ in range(2 if layer.name in boundaries else 1):
                 nodes.append(Node(gap, (len(nodes) - 1,)))
@@ -113,9 +122,7 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
     users = [wiring.users(i) for i in range(len(nodes))]
     weighted_after = [False] * len(nodes)
     for i in range(len(nodes) - 1, -1, -1):
-        weighted_after[i] = any(
-            weighted_after[j] or bool(nodes[j].layer.weights or nodes[j].layer.children) for j in users[i]
-        )
+        weighted_after[i] = any(weighted_after[j] or weighted(nodes[j].layer) for j in users[i])
     classes = frozenset(n.layer.class_name for n in nodes)
     enlarged = [False] * len(nodes)
     for i, node in enumerate(nodes):
