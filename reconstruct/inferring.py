@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconstruct import integrity, rules
 from reconstruct.artifact import Artifact, Finding
-from reconstruct.errors import BuildError
+from reconstruct.errors import BuildError, ReconstructError
 from reconstruct.inference.infer import BUDGET, Hints, Inferred, infer
 from reconstruct.objects import placeholders
 from reconstruct.report import Tensors
@@ -49,6 +49,7 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
         return
     if options.examples is None or examples is None:
         recovery.stop("only examples can say what a model of inferred architecture computed")
+        _run(recovery)
         return
     say("verifying")
     try:
@@ -64,6 +65,14 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     if not verdict.agrees:
         message = "no choice that was tried within the budget agrees with the examples; this is the nearest"
         recovery.add(Finding("examples_disagree", "warning", "model", message, "--budget, --set"))
+
+
+def _run(recovery: Recovery) -> None:
+    """Run the model once, so that what is written can be compared with it."""
+    try:
+        recovery.probes()
+    except ReconstructError as error:
+        recovery.add(Finding("not_run", "warning", "model", error.message, error.hint))
 
 
 def _status(inferred: Inferred, agrees: bool | None) -> str:
