@@ -16,7 +16,7 @@ from reconstruct.artifact import Finding
 from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.salvage import content as contents
-from reconstruct.salvage import lists, output
+from reconstruct.salvage import keras_3_groups, lists, output
 from reconstruct.salvage.tree import Unnamed
 
 __all__ = ["EXIT_CODES", "Lost", "Salvage", "salvage"]
@@ -96,6 +96,9 @@ def salvage(
     every = [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(path) for path in paths]
     sources = tuple(str(path) for path in every)
     found = contents.read(every, limits)
+    model = lists.model_of(found.config)
+    if found.archive and model is not None:
+        keras_3_groups.name(found.tree, model)
     found.tree, completed = lists.complete(found.tree, found.config)
     arrays = dict(found.tree.arrays())
     intact = {path: array for path, array in arrays.items() if not array.lost}
