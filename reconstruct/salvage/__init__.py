@@ -17,7 +17,7 @@ from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.salvage import content as contents
 from reconstruct.salvage import keras_3_groups, lists, output
-from reconstruct.salvage.tree import Unnamed
+from reconstruct.salvage.tree import LOST_AND_FOUND, Unnamed
 
 __all__ = ["EXIT_CODES", "Lost", "Salvage", "salvage"]
 
@@ -99,6 +99,7 @@ def salvage(
     model = lists.model_of(found.config)
     if found.archive and model is not None:
         keras_3_groups.name(found.tree, model)
+        found.tree.enter(("layers",))  # what a Keras 3 file always has
     found.tree, completed = lists.complete(found.tree, found.config)
     arrays = dict(found.tree.arrays())
     intact = {path: array for path, array in arrays.items() if not array.lost}
@@ -119,6 +120,9 @@ def salvage(
     ]
     checked = sum(array.checked for array in intact.values())
     findings = [*found.findings, *completed, *unreadable]
+    if unnamed:
+        message = f"{len(unnamed)} intact arrays have lost their names, or were deleted when the file was last edited"
+        findings.append(Finding("unnamed", "warning", LOST_AND_FOUND, message, "their shapes may tell whose they are"))
     if checked < len(intact) and not found.proved:
         which = f"{len(intact) - checked} of {len(intact)} arrays" if checked else f"the {len(intact)} arrays"
         findings.append(Finding("unchecked", "info", "", f"{which} are as they stand in the file; {_UNCHECKED}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class Reader:
         root = self._root()
         if any(not node.whole for _, node in root.walk()):
             orphans.place(self, root)
+        _check_byte_orders(root)
         self._overlaps()
         return root
 
@@ -118,8 +120,7 @@ class Reader:
         except _PARSING:
             texts = b""
             node.whole = False
-        named = [(texts[o : texts.find(b"\0", o)].decode("utf-8", "surrogateescape"), a) for o, a in table.entries]
-        named = [("" if name in (".", "..") or "/" in name else name, address) for name, address in named]
+        named = [(names.in_heap(texts, offset), address) for offset, address in table.entries]
         if not all(name for name, _ in named):
             if wanted is None:
                 wanted = names.paths(map(str, range(max(offset for offset, _ in table.entries) // 8)))
@@ -149,6 +150,7 @@ class Reader:
         values = {}
         for name, attribute in found.attributes.items():
             try:
+                name.encode()  # one that is no UTF-8 is damaged
                 values[name] = self._value(attribute)
             except _PARSING:
                 node.whole = False
@@ -161,10 +163,7 @@ class Reader:
             lengths = np.frombuffer(attribute.data, np.uint8).reshape(-1, 16)[:, :4].copy().view("<u4")
             if int(lengths.astype(np.uint64).sum()) > self.limits.attribute_bytes:
                 raise Gone("more text than an attribute may have")
-            texts = self.file.vlen_text(attribute)
-            if attribute.shape == ():
-                return texts[0].decode("utf-8", "surrogateescape")
-            return np.array(texts, dtype=object).reshape(attribute.shape)
+            return np.array(self.file.vlen_text(attribute), dtype=object).reshape(attribute.shape)
         if attribute.type.dtype is None:
             raise Gone("a type that is not understood")
         return np.frombuffer(attribute.data, attribute.type.dtype).reshape(attribute.shape)
@@ -217,10 +216,24 @@ class Reader:
             if claim[0] < last[1]:
                 for node in (claim[2], last[2]):
                     if node is not None and node.array is not None:
-                        node.array = Array(
-                            node.array.shape, node.array.dtype, gone, "another part of the file claims its bytes"
-                        )
+                        why = "another part of the file claims its bytes"
+                        node.array = replace(node.array, read=gone, lost=why)
             last = max(last, claim, key=lambda c: c[1])
+
+
+def _check_byte_orders(root: Node) -> None:
+    """One bit of a header tells the order of bytes, and one program writes one order: where there are two, the arrays
+    with the rarer one are lost."""
+    orders: dict[str, list[Node]] = {}
+    for _, node in root.walk():
+        if node.array is not None and node.array.dtype is not None and node.array.dtype.itemsize > 1:
+            orders.setdefault(node.array.dtype.str[0], []).append(node)
+    for nodes in sorted(orders.values(), key=len)[:-1]:
+        for node in nodes:
+            if node.array is not None:
+                node.array = replace(
+                    node.array, read=gone, lost="its bytes would be in another order than those of others"
+                )
 
 
 def _proved(array: Array) -> Array:
@@ -229,5 +242,5 @@ def _proved(array: Array) -> Array:
         array.read()
     except Gone as error:
         reason = _BEYOND if str(error) in ("beyond the end", "no address") else str(error)
-        return Array(array.shape, array.dtype, gone, reason)
+        return replace(array, read=gone, lost=reason)
     return array
