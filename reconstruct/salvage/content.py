@@ -21,6 +21,7 @@ from reconstruct.salvage.hdf5 import Reader
 from reconstruct.salvage.names import text_of
 from reconstruct.salvage.tree import Node
 
+DOUBTS = ("checksum_mismatch", "copies_differ")  # findings after which all values may be wrong
 _GET_AGAIN = "get the file again from where it came from"
 
 
