@@ -170,7 +170,6 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
     recovery.form = outcome.artifact.model
-    recovery.add(*integrity.findings(outcome.artifact.model))
     recovery.random = any(f.code == "random_outputs" for f in outcome.findings)
     result.assumptions = _assumed([*artifact.findings, *notes, *outcome.findings])
 
@@ -185,7 +184,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         if not _load_native(recovery, outcome, path, objects, error):
             raise
         return
-    recovery.add(*lost, *built.findings)
+    recovery.add(*lost, *built.findings, *integrity.findings(outcome.artifact.model))
     result.assumptions = (*result.assumptions, *_assumed(built.findings))
     result.tensors = Tensors.of(artifact.tensors, [t for _, t in built.assigned])
     result.rung = "config"
