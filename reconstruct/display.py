@@ -35,7 +35,7 @@ _STYLES = {
     "warning": "yellow",
 }
 # Codes of findings that keep a result from being verified though an oracle agrees
-_DOUBTS = ("backend_unknown", "source_ambiguous", "argument_from_weights")
+_DOUBTS = ("backend_unknown", "weights_doubtful", "source_ambiguous", "argument_from_weights")
 # Codes of findings for which `reconstruct stub` writes a skeleton
 MISSING = ("missing_layer", "missing_lambda", "missing_activation")
 _LONGEST, _WIDEST = 400, 44

@@ -37,11 +37,10 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
     recovery.form = model
-    recovery.add(*integrity.findings(model))
     say("building")
     keras_3.clear()
     built, lost = incomplete.build(model, {})
-    recovery.add(*lost, *built.findings)
+    recovery.add(*lost, *built.findings, *integrity.findings(model))
     result.tensors = Tensors.of(artifact.tensors, [tensor for _, tensor in built.assigned])
     recovery._model, result.portable = built.model, keras_3.is_portable(built.model)
     if lost:

@@ -39,6 +39,9 @@ def findings(model: Layer) -> list[Finding]:
     for layer, name, value in _values(model):
         where = f"{layer.path}/{name}"
         last = name.rpartition("/")[2]
+        if value.dtype.kind not in "fiu":  # bfloat16 comes as bytes that NumPy does not know
+            seen.initial = False
+            continue
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             count = int((~np.isfinite(value)).sum())
             message = f"{count} of {value.size} numbers are NaN or infinite, which make outputs NaN"

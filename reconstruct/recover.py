@@ -20,6 +20,7 @@ from reconstruct.objects import libraries, placeholders
 from reconstruct.objects import lost as lost_weights
 from reconstruct.objects.missing import missing
 from reconstruct.readers import read
+from reconstruct.readers.lost import DOUBTFUL
 from reconstruct.recovery import Options, Recovery
 from reconstruct.report import Result, Tensors, Verification
 from reconstruct.rules.engine import Outcome
@@ -39,7 +40,7 @@ Progress = Callable[[str], None]
 # Findings of rules that stand for a choice which neither the file nor, without an oracle, anything else confirms
 ASSUMPTIONS = (
     *("known_layer_assumed", "lambda_assumption", "dim_ordering_assumed", "running_std_ambiguous"),
-    *("weights_by_position", "activation_assumed", lost_weights.FRESH),
+    *("weights_by_position", "activation_assumed", lost_weights.FRESH, DOUBTFUL),
 )
 
 
@@ -149,11 +150,13 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     if options.input_shape is not None:
         artifact = artifact.replace(model=with_input_shapes(artifact.model, options.input_shape))
     doubt = theano_doubt(artifact)
+    doubtful = next((f for f in artifact.findings if f.code == DOUBTFUL), None)
     if options.backend is not None and artifact.writer.backend is None:
         artifact = artifact.replace(writer=replace(artifact.writer, backend=options.backend))
         artifact, doubt = artifact.replace(dialect=artifact.writer), None
     if doubt is not None:
         recovery.add(doubt)
+    doubt = doubt or doubtful
     from reconstruct.runtimes import incomplete, keras_3, legacy_code, probing
 
     legacy_code.written_by(artifact.writer)
@@ -170,9 +173,8 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.changes = outcome.changes
     recovery.add(*outcome.findings)
     recovery.form = outcome.artifact.model
-    recovery.add(*integrity.findings(outcome.artifact.model))
     recovery.random = any(f.code == "random_outputs" for f in outcome.findings)
-    result.assumptions = _assumed([*notes, *outcome.findings])
+    result.assumptions = _assumed([*artifact.findings, *notes, *outcome.findings])
 
     say("building")
     keras_3.clear()
@@ -185,7 +187,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         if not _load_native(recovery, outcome, path, objects, error):
             raise
         return
-    recovery.add(*lost, *built.findings)
+    recovery.add(*lost, *built.findings, *integrity.findings(outcome.artifact.model))
     result.assumptions = (*result.assumptions, *_assumed(built.findings))
     result.tensors = Tensors.of(artifact.tensors, [t for _, t in built.assigned])
     result.rung = "config"

@@ -40,6 +40,16 @@ def _model(layer: Layer, shape: Shape) -> Shape | None:
     return shapes[layer.graph.layers[-1].name]
 
 
+def known_to_keep(class_name: str) -> bool:
+    """Whether `output_shape` knows the class, or it is one that keeps the shape that comes to it."""
+    return class_name in _FUNCTIONS or class_name in MERGES or class_name in KEEP_SHAPE
+
+
+KEEP_SHAPE = frozenset(
+    "Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
+    "AlphaDropout GaussianNoise GaussianDropout BatchNormalization LayerNormalization GroupNormalization Masking "
+    "Rescaling Identity ActivityRegularization UnitNormalization".split()
+)
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from reconstruct.artifact import Call, Finding, Graph, Layer, Ref, Tensor, refs_in
 from reconstruct.errors import ReconstructError
+from reconstruct.inference.shapes import KEEP_SHAPE
 from reconstruct.objects.missing import PLACEHOLDER, Missing, is_stock, missing
 
 Shape = tuple[int | None, ...]
@@ -219,11 +220,7 @@ def _expected(graph: Graph, ref: Ref, seen: set[tuple[str, int]]) -> Expected:
     return found
 
 
-_KEEP_SHAPE = frozenset(
-    "Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
-    "AlphaDropout GaussianNoise GaussianDropout BatchNormalization LayerNormalization GroupNormalization Masking "
-    "Rescaling Identity ActivityRegularization UnitNormalization Add Subtract Multiply Average Maximum Minimum".split()
-)
+_KEEP_SHAPE = KEEP_SHAPE | {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"}
 
 
 def _needs(layer: Layer, position: int) -> Expected:

@@ -66,7 +66,7 @@ def read(path: Path, weights: Path | None = None, limits: Limits = DEFAULT) -> A
         model,
         writer,
         tuple(tensors),
-        findings=(*lost.finding(root.attrs), *findings),
+        findings=(*lost.findings(source, root), *findings),
         config_source=str(path),
         weights_source=str(weights),
     )

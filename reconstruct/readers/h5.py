@@ -89,7 +89,7 @@ class H5Source:
         Raises `ReadError` for data that lies in another file and for types that are not numbers.
         """
         where = str(dataset.name)
-        if (marked := lost.marked(dataset, name, self.name)) is not None:
+        if (marked := lost.marked(self, dataset, name)) is not None:
             return marked
         problem = next(h5_guard.of_dataset(dataset.id, where, self.limits), None)
         problem = problem or self._budget.take(dataset.id, where)
@@ -114,7 +114,7 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
     source = H5Source(path, str(path), limits=limits)
     root = source.root
     writer = _writer(source, root)
-    salvaged = tuple(lost.finding(root.attrs))
+    salvaged = tuple(lost.findings(source, root))
     if "model_config" in root.attrs:
         config = decode_json(_config_text(source, root, path), f"{path}: model_config", limits)
         if writer.keras is None and isinstance(config, Mapping):

@@ -99,7 +99,7 @@ def _artifact(path: Path, container: str, config: Any, metadata: Any, weights: H
     if weights is not None:
         tree = object_weights.tree(weights, weights.root)
         model, left = object_weights.attach(model, tree)
-        findings = [*lost.finding(weights.root.attrs), *left]
+        findings = [*lost.findings(weights, weights.root), *left]
         tensors = tuple(object_weights.tensors(tree))
         optimizer = object_weights.optimizer_tensors(tree)
     compiled = config.get("compile_config")

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from reconstruct.artifact import Finding, Tensor
-from reconstruct.errors import ReadError
+from reconstruct.errors import ConfigError, ReadError
+from reconstruct.readers import json_guard
 
-SALVAGED = "reconstruct_salvaged"  # of the file
+if TYPE_CHECKING:
+    from reconstruct.readers.h5 import H5Source
+
+SALVAGED = "reconstruct_salvaged"  # of the file: JSON with the names of its sources, and doubts about all its values
 MARK = "reconstruct_lost"  # of a dataset without values: why they are lost
 SHAPE = "reconstruct_shape"  # its shape, where that is known
+DOUBTFUL = "weights_doubtful"
 _HINT = "look for another copy of the original file: reconstruct salvage A B puts them together"
 
 
-def marked(dataset: h5py.Dataset, name: str, file: str) -> Tensor | None:
+def marked(source: H5Source, dataset: h5py.Dataset, name: str) -> Tensor | None:
     """The tensor of a dataset that is marked as lost; None where it is not."""
-    if MARK not in dataset.attrs or dataset.id.get_space().get_simple_extent_type() != h5py.h5s.NULL:
+    if dataset.id.get_space().get_simple_extent_type() != h5py.h5s.NULL:
         return None
-    reason = str(dataset.attrs[MARK])[:200]
+    reason = source.attribute(dataset, MARK)
+    if reason is None:
+        return None
     where = str(dataset.name)
 
     def read() -> np.ndarray:
-        raise ReadError(f"{file}: the values of {where} are lost: {reason}", path=where, hint=_HINT)
+        raise ReadError(f"{source.name}: the values of {where} are lost: {reason!s:.200}", path=where, hint=_HINT)
 
-    shape = tuple(int(n) for n in np.atleast_1d(dataset.attrs.get(SHAPE, ())))
-    return Tensor(name, shape, dataset.dtype.name, read, (where,), lost=reason)
+    sizes = np.asarray(source.attribute(dataset, SHAPE))
+    shape = tuple(int(n) for n in sizes.flat) if sizes.dtype.kind == "i" and sizes.size <= 32 else ()
+    return Tensor(name, shape, dataset.dtype.name, read, (where,), lost=f"{reason!s:.200}")
 
 
-def finding(attributes: Any) -> list[Finding]:
-    """That a file is what `salvage` took out of a damaged one, if it is."""
-    if SALVAGED not in attributes:
+def findings(source: H5Source, root: h5py.File) -> list[Finding]:
+    """That a file is what `salvage` took out of a damaged one, if it is, and what is doubtful about it."""
+    text = source.attribute(root, SALVAGED)
+    if text is None:
         return []
     message = "the file is what was salvaged from a damaged one; layers of which it has no weights lost them"
-    return [Finding("salvaged", "warning", "", message, _HINT)]
+    found = [Finding("salvaged", "warning", "", message, _HINT)]
+    try:
+        said = json_guard.decode(str(text), SALVAGED, source.limits)[0]
+    except ConfigError:
+        return found
+    doubts = said.get("doubts") if isinstance(said, dict) else None
+    return found + [Finding(DOUBTFUL, "warning", "", f"{doubt!s:.500}", _HINT) for doubt in (doubts or [])[:20]]

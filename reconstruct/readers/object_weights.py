@@ -250,6 +250,17 @@ def _places(model: Layer, container: Tree) -> dict[str, Tree]:
     return places
 
 
+def group_names(model: Layer) -> dict[str, str]:
+    """What Keras 3 calls the group of each layer of a model, by the key of the part: classes are counted."""
+    counted: dict[str, int] = {}
+    found = {}
+    for key, part in model.parts():
+        base = _GROUPS.get(part.class_name) or snake_case(part.class_name)
+        number = counted[base] = counted.get(base, -1) + 1
+        found[key] = f"{base}_{number}" if number else base
+    return found
+
+
 def _counter(name: str) -> int:
     match = re.search(r"_(\d+)$", name)
     return int(match[1]) if match else 0

@@ -538,13 +538,15 @@ def _type(data: bytes) -> tuple[Type, int]:
         raise Gone("no datatype")
     if kind == 0:
         offset, precision = struct.unpack_from("<HH", data, 8)
-        if size not in (1, 2, 4, 8) or offset or precision != 8 * size:
+        if size not in (1, 2, 4, 8) or offset or precision != 8 * size or bits & ~0xF:
             return Type("other", size), 12
         return Type("number", size, np.dtype(f"{order}{'i' if bits & 8 else 'u'}{size}")), 12
     if kind == 1:
         form = struct.unpack_from("<HHBBBB", data, 8)
         known = {2: (0, 16, 10, 5, 0, 10), 4: (0, 32, 23, 8, 0, 23), 8: (0, 64, 52, 11, 0, 52)}
-        if known.get(size) != form:
+        (bias,) = struct.unpack_from("<I", data, 16)
+        implied = 0x20 | (8 * size - 1) << 8  # the first bit of the mantissa; where the sign is
+        if known.get(size) != form or bits & ~1 != implied or bias != (1 << form[3] - 1) - 1:
             return Type("other", size), 20
         return Type("number", size, np.dtype(f"{order}f{size}")), 20
     if kind == 3:

@@ -6,18 +6,18 @@ Truncated downloads, interrupted writes, flipped bytes, damaged archives. `recov
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from reconstruct import readers
-from reconstruct.artifact import Finding
+from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.salvage import content as contents
-from reconstruct.salvage import lists, output
-from reconstruct.salvage.tree import Unnamed
+from reconstruct.salvage import keras_3_groups, lists, output, shapes
+from reconstruct.salvage.tree import LOST_AND_FOUND, Unnamed
 
 __all__ = ["EXIT_CODES", "Lost", "Salvage", "salvage"]
 
@@ -96,6 +96,10 @@ def salvage(
     every = [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(path) for path in paths]
     sources = tuple(str(path) for path in every)
     found = contents.read(every, limits)
+    model = lists.model_of(found.config)
+    if found.archive and model is not None:
+        keras_3_groups.name(found.tree, model)
+        found.tree.enter(("layers",))  # what a Keras 3 file always has
     found.tree, completed = lists.complete(found.tree, found.config)
     arrays = dict(found.tree.arrays())
     intact = {path: array for path, array in arrays.items() if not array.lost}
@@ -108,7 +112,7 @@ def salvage(
         for path, array in arrays.items()
         if array.lost
     ]
-    container, more, unreadable = _read_back(written[0], limits)
+    container, lost, unreadable = _read_back(written[0], lost, limits)
     unnamed = [
         "/".join(path)
         for path, node in found.tree.walk()
@@ -116,6 +120,9 @@ def salvage(
     ]
     checked = sum(array.checked for array in intact.values())
     findings = [*found.findings, *completed, *unreadable]
+    if unnamed:
+        message = f"{len(unnamed)} intact arrays have lost their names, or were deleted when the file was last edited"
+        findings.append(Finding("unnamed", "warning", LOST_AND_FOUND, message, "their shapes may tell whose they are"))
     if checked < len(intact) and not found.proved:
         which = f"{len(intact) - checked} of {len(intact)} arrays" if checked else f"the {len(intact)} arrays"
         findings.append(Finding("unchecked", "info", "", f"{which} are as they stand in the file; {_UNCHECKED}"))
@@ -127,23 +134,35 @@ def salvage(
         len(intact),
         len(intact) if found.proved else checked,
         tuple(unnamed),
-        (*lost, *more),
+        tuple(lost),
         tuple(findings),
     )
 
 
-def _read_back(path: Path, limits: Limits) -> tuple[str, list[Lost], list[Finding]]:
-    """What readers make of the file written: its container, and the variables of layers that lost all they had."""
+def _read_back(path: Path, lost: list[Lost], limits: Limits) -> tuple[str, list[Lost], list[Finding]]:
+    """What readers make of the file written: its container, and what is lost, with the shapes that the config gives and
+    with the variables of layers that lost all they had."""
     try:
         artifact = readers.read(path, limits)
     except ReconstructError as error:
         hint = "its arrays are there all the same: h5py reads them"
-        return "hdf5", [], [Finding("no_model", "error", error.path, f"it is no model any more: {error}", hint)]
+        return "hdf5", lost, [Finding("no_model", "error", error.path, f"it is no model any more: {error}", hint)]
     if artifact.model is None:
-        return artifact.container, [], []
-    lost = []
+        return artifact.container, lost, []
+    known = shapes.of_lost(artifact.model, artifact.dialect.major)
+    told = {source.lstrip("/"): shape for source, shape in _by_source(artifact.model, known)}
+    lost = [each if each.shape is not None else replace(each, shape=told.get(each.path)) for each in lost]
     for layer in readers.with_variables(artifact.model, artifact.dialect.major):
         if not layer.weights:
-            variables = [f"{layer.path}/{name}" for name in lists.variables_of(layer)]
-            lost += [Lost(variable, None, None, "nothing of its layer is left") for variable in variables]
+            for name in lists.variables_of(layer):
+                shape = known.get((layer.path, name))
+                lost.append(Lost(f"{layer.path}/{name}", shape, None, "nothing of its layer is left"))
     return artifact.container, lost, []
+
+
+def _by_source(model: Layer, known: shapes.Found) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The shapes of lost arrays by their path in the file."""
+    for layer in model.walk():
+        for name, tensor in layer.weights.items():
+            if tensor.lost and (layer.path, name) in known:
+                yield tensor.sources[0], known[layer.path, name]

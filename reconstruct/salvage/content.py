@@ -21,6 +21,7 @@ from reconstruct.salvage.hdf5 import Reader
 from reconstruct.salvage.names import text_of
 from reconstruct.salvage.tree import Node
 
+DOUBTS = ("checksum_mismatch", "copies_differ")  # findings after which all values may be wrong
 _GET_AGAIN = "get the file again from where it came from"
 
 
@@ -130,7 +131,10 @@ def _json(content: Content, member: zips.Member | None, limits: Limits) -> Any:
     reason = {"cut": "its end is lost", "changed": "its checksum does not match"}.get(member.state)
     if reason is None and member.source.size <= limits.json_bytes:
         try:
-            return json_guard.decode(member.source.read(0, member.source.size), member.name, limits)[0]
+            value = json_guard.decode(member.source.read(0, member.source.size), member.name, limits)[0]
+            if isinstance(value, dict):
+                return value
+            reason = "it is no JSON object"
         except ConfigError as error:
             reason = str(error)
     message = f"{member.name} cannot be read: {reason or 'it is larger than any config'}"
@@ -144,7 +148,10 @@ def _of_attribute(content: Content, limits: Limits) -> Any:
     if text is None:
         return None
     try:
-        return json_guard.decode(text_of(text), "model_config", limits)[0]
+        value = json_guard.decode(text_of(text), "model_config", limits)[0]
+        if not isinstance(value, dict):
+            raise ConfigError("it is no JSON object")
+        return value
     except ConfigError as error:
         del content.tree.attributes["model_config"]
         message = f"the architecture cannot be read: {error}"

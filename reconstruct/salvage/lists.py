@@ -6,6 +6,7 @@ engine/saving.py. Keras 3's own files have no lists; there only a header says th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from reconstruct.salvage import names
 from reconstruct.salvage.tree import LOST_AND_FOUND, Array, Node, gone
 
 _NO_HEADER = "its header is lost"
+_ROOM = 60_000  # bytes; an HDF5 header has 64 KiB
 
 
 def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
@@ -25,6 +27,9 @@ def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
     weights alone where the architecture is lost."""
     findings: list[Finding] = []
     group = root.children.get("model_weights", root)
+    if "nb_layers" in group.attributes:
+        _complete_numbered(group)
+        return root, findings
     if config is None and group is not root:
         message = "the architecture is lost: what is written is a file of weights alone"
         findings.append(Finding("config_lost", "error", "model_config", message, "put the config beside it as JSON"))
@@ -36,14 +41,27 @@ def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
         if all(names.listed(node.attributes, "weight_names") is None for node in group.children.values()):
             return root, findings  # no file of Keras 1 or 2
         layers = _in_order(group, _names_in(config))
-        group.attributes["layer_names"] = _as_attribute(layers)
+        _put(group, "layer_names", layers)
         message = f"the list of layers is lost; it was made anew of the {len(layers)} that are there"
         findings.append(Finding("list_lost", "warning", "layer_names", message))
+    _reconcile(group, "layer_names", list(group.children), _names_in(config), findings)
     for layer in names.listed(group.attributes, "layer_names") or []:
         _complete_group(group, layer, findings)
     if "optimizer_weights" in root.children:
         _complete_group(root, "optimizer_weights", findings)
     return root, findings
+
+
+def _complete_numbered(group: Node) -> None:
+    """Keras 0.3 counts instead of listing: `layer_0/param_0` (Keras 0.3.3, models.py, `save_weights`)."""
+    count = int(np.asarray(group.attributes["nb_layers"]).item())
+    here = {name: node for name, node in group.children.items() if re.fullmatch(r"layer_\d+", name)}
+    for name in [f"layer_{i}" for i in range(min(count, 1000))]:
+        node = here.get(name) or group.enter((name,))
+        params = node.attributes.setdefault("nb_params", np.array(len(node.children)))
+        for place in [(f"param_{i}",) for i in range(min(int(np.asarray(params).item()), 1000))]:
+            if node.at(place).array is None:
+                node.enter(place).array = Array(None, None, gone, _NO_HEADER)
 
 
 def _complete_group(group: Node, layer: str, findings: list[Finding]) -> None:
@@ -52,22 +70,60 @@ def _complete_group(group: Node, layer: str, findings: list[Finding]) -> None:
     listed = names.listed(node.attributes, "weight_names")
     if listed is None:
         listed = [name for name, _ in sorted(node.arrays(), key=lambda item: _address(node, item[0]))]
-        node.attributes["weight_names"] = _as_attribute(listed)
+        _put(node, "weight_names", listed)
         if listed:
             message = f"the list of its arrays is lost; it was made anew of the {len(listed)} that are there"
             findings.append(Finding("list_lost", "warning", layer, message))
-    for place in names.paths(listed):
+    _reconcile(node, "weight_names", [name for name, _ in node.arrays()], (), findings)
+    for place in names.paths(names.listed(node.attributes, "weight_names") or []):
         below = node.enter(place)
         if below.array is None and not below.children:
             below.array = Array(None, None, gone, _NO_HEADER)
+
+
+def _reconcile(group: Node, attribute: str, here: Sequence[str], right: Sequence[str], findings: list[Finding]) -> None:
+    """Where a listed name and the name of what is there differ in one byte, one of them is damaged: what the list says
+    becomes the name of both, unless it is no UTF-8, or the other is known to be `right`."""
+    listed = names.listed(group.attributes, attribute) or []
+    for i, name in enumerate(listed):
+        other = None if name in here else names.twin(name, [h for h in here if h not in listed])
+        if other is None:
+            continue
+        if other in right or not _is_text(name):
+            listed[i] = other
+        else:
+            path, to = (tuple(each.split("/")) for each in (other, name))
+            group.enter(to[:-1]).children[to[-1]] = group.at(path[:-1]).children.pop(path[-1])
+        message = f"the names {name!r} and {other!r} differ in one byte: they were taken for one, {listed[i]!r}"
+        findings.append(Finding("name_damaged", "warning", listed[i], message))
+    kept = [name for name in listed if _is_text(name)]
+    if kept != (names.listed(group.attributes, attribute) or []):
+        _put(group, attribute, kept)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8, as all names of Keras are."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _address(node: Node, path: str) -> int:
     return node.enter(tuple(path.split("/"))).address
 
 
-def _as_attribute(listed: Sequence[str]) -> np.ndarray:
-    return np.array([n.encode("utf-8", "surrogateescape") for n in listed], dtype="S" if listed else "S1")
+def _put(group: Node, attribute: str, listed: Sequence[str]) -> None:
+    """Set a list, split as Keras does where HDF5 has no room for one attribute (Keras 2.1.3, engine/topology.py)."""
+    for key in [k for k in group.attributes if re.fullmatch(rf"{attribute}\d*", k)]:
+        del group.attributes[key]
+    data = np.array([n.encode("utf-8", "surrogateescape") for n in listed], dtype="S" if listed else "S1")
+    if data.nbytes <= _ROOM:
+        group.attributes[attribute] = data
+        return
+    for number, part in enumerate(np.array_split(data, -(-data.nbytes // _ROOM))):
+        group.attributes[f"{attribute}{number}"] = part
 
 
 def _in_order(group: Node, order: Sequence[str]) -> list[str]:

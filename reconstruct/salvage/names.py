@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import ne
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,25 @@ def listed(attributes: dict[str, Any], attribute: str) -> list[str] | None:
 
 
 def text_of(value: Any) -> str:
-    """A name as text."""
+    """A name as text; of an array of one, too."""
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def in_heap(texts: bytes, offset: int) -> str:
+    """The name at a place in the heap of a group; empty where there is none that may be one."""
+    try:
+        name = texts[offset : texts.find(b"\0", offset)].decode()
+    except UnicodeDecodeError:
+        return ""
+    return "" if name in (".", "..") or "/" in name else name
+
+
+def twin(name: str, others: Iterable[str]) -> str | None:
+    """The only one of the other names that is this one but for one byte; None where there is none, or several."""
+    own = _bytes(name)
+    found = [o for o in others if len(b := _bytes(o)) == len(own) and sum(map(ne, own, b)) == 1]
+    return found[0] if len(found) == 1 else None
 
 
 def paths(names: Iterable[str]) -> Paths:

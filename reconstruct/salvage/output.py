@@ -20,8 +20,7 @@ from reconstruct.errors import ReadError
 from reconstruct.readers.config_json import config_names
 from reconstruct.readers.keras_zip import WEIGHTS
 from reconstruct.readers.lost import MARK, SALVAGED, SHAPE
-from reconstruct.salvage.content import Content
-from reconstruct.salvage.tree import Node
+from reconstruct.salvage.content import DOUBTS, Content
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # so that the same content gives the same file
 
@@ -39,7 +38,7 @@ def write(content: Content, target: Path, sources: Sequence[str]) -> list[Path]:
         if target.suffix == ".keras":
             _write_archive(content, file, sources)
         else:
-            _write_hdf5(content.tree, file, sources)
+            _write_hdf5(content, file, sources)
     if not content.archive or content.config is None or target.suffix == ".keras":
         return [target]
     beside = target.with_name(next(iter(config_names(target)), f"{target.stem}.json"))
@@ -56,7 +55,7 @@ def _with_version(content: Content) -> dict[str, Any]:
 def _write_archive(content: Content, file: Path, sources: Sequence[str]) -> None:
     weights = file.with_name(f"{file.name}-weights")
     try:
-        _write_hdf5(content.tree, weights, sources)
+        _write_hdf5(content, weights, sources)
         with zipfile.ZipFile(file, "w") as archive:
             for name, value in (("metadata.json", content.metadata), ("config.json", content.config)):
                 if value is not None:
@@ -71,10 +70,11 @@ def _write_archive(content: Content, file: Path, sources: Sequence[str]) -> None
         weights.unlink(missing_ok=True)
 
 
-def _write_hdf5(root: Node, file: Path, sources: Sequence[str]) -> None:
+def _write_hdf5(content: Content, file: Path, sources: Sequence[str]) -> None:
     with h5py.File(file, "w") as written:
-        written.attrs[SALVAGED] = json.dumps({"sources": [Path(source).name for source in sources]})
-        for path, node in root.walk():
+        doubts = [f.message for f in content.findings if f.code in DOUBTS]
+        written.attrs[SALVAGED] = json.dumps({"sources": [Path(source).name for source in sources], "doubts": doubts})
+        for path, node in content.tree.walk():
             where = "/".join(path)
             if node.array is None:
                 made = written.require_group(where) if where else written

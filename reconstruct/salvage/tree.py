@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 LOST_AND_FOUND = "lost+found"
+Path: TypeAlias = tuple[str, ...]
 
 
 class Unnamed(str):
@@ -39,7 +40,7 @@ class Node:
     array: Array | None = None
     whole: bool = True
 
-    def walk(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
+    def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
         """Every node from this one down with its path, outermost first."""
         todo = [(path, self)]
         while todo:
@@ -53,19 +54,24 @@ class Node:
             if node.array is not None:
                 yield "/".join(path), node.array
 
-    def at(self, path: tuple[str, ...]) -> Node:
+    def at(self, path: Path) -> Node:
         """The node at a path, an empty one where there is none."""
         node = self
         for part in path:
             node = node.children.get(part) or Node(whole=False)
         return node
 
-    def enter(self, path: tuple[str, ...]) -> Node:
+    def enter(self, path: Path) -> Node:
         """The node at a path, with the groups on the way made where they are missing."""
         node = self
         for part in path:
             node = node.children.setdefault(part, Node(whole=False))
         return node
+
+
+def unnamed(address: int) -> Unnamed:
+    """The name of something whose own is lost: where it lies in the file."""
+    return Unnamed(f"{LOST_AND_FOUND}-{address:x}")
 
 
 def gone() -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,16 @@ def test_weights_alone_need_a_config_for_what_they_lost(tmp_path: Path) -> None:
     assert recovery.report["error"]["type"] == "BuildError"
     (tmp_path / "out.json").write_bytes((FILES / "keras-2.2.4/json_beside_weights.json").read_bytes())
     assert reconstruct.recover(tmp_path / "out.h5", verify=False).status == "partial"
+
+
+def test_a_file_with_a_wrong_byte_somewhere_is_never_verified(tmp_path: Path) -> None:
+    data = bytearray((FILES / "keras-3.15/cnn_zip.keras").read_bytes())
+    with zipfile.ZipFile(FILES / "keras-3.15/cnn_zip.keras") as archive:
+        info = archive.getinfo("model.weights.h5")
+    data[info.header_offset + info.file_size - 300] ^= 1
+    (tmp_path / "flipped").write_bytes(data)
+    for name in ("out.h5", "out.keras"):
+        reconstruct.salvage(tmp_path / "flipped", tmp_path / name)
+        recovery = reconstruct.recover(tmp_path / name)
+        assert recovery.status == "partial", recovery.report["error"]
+        assert [a["message"] for a in recovery.report["assumptions"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 import reconstruct
-from reconstruct.errors import ReadError
+from reconstruct.errors import ReadError, ReconstructError
+from tests.hostile import cases
 from tests.salvage.damage import FILES, arrays, extents, same
 
 HDF5 = [
@@ -208,3 +210,66 @@ def test_a_report_and_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture
     assert result["tensors"]["lost"]
     shown = capsys.readouterr().out
     assert all(lost["path"] in shown for lost in result["tensors"]["lost"])
+
+
+def test_the_config_tells_shapes_of_what_left_nothing(tmp_path: Path) -> None:
+    data = (FILES / "keras-2.2.4/mlp.h5").read_bytes()
+    found, _ = salvaged(tmp_path, data[: int(len(data) * 0.3)])
+    whole = arrays(data)
+    model = [lost for lost in found.lost if lost.path.startswith("model/dense")]
+    assert model
+    for lost in model:
+        layer, name = lost.path.split("/")[-2:]
+        assert lost.shape == whole[f"model_weights/{layer}/{layer}/{name}:0"].shape
+
+
+def test_groups_of_keras_3_get_their_names_from_the_config(tmp_path: Path) -> None:
+    data = (FILES / "keras-3.15/layers_of_today.keras").read_bytes()
+    whole = arrays(data)
+    with zipfile.ZipFile(FILES / "keras-3.15/layers_of_today.keras") as archive:
+        info = archive.getinfo("model.weights.h5")
+    start = info.header_offset + 30 + len(info.filename)
+    signs = [i for i in range(start, start + info.file_size) if data[i : i + 5] in (b"SNOD\x01", b"HEAP\x00")]
+    for place in signs:
+        found, got = salvaged(tmp_path, data[:place] + b"\xff" + data[place + 1 :])
+        nothing_false(got, whole)
+        assert len(got) == len(whole), found.lost
+    assert len(signs) > 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_flipped_bit_beside_the_values_changes_no_value(tmp_path: Path, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    for name in ("keras-2.3.1/mlp.h5", "keras-1.2.2/conv2d_tf.h5", "keras-2.2.4/conv_lstm_channels_first.h5"):
+        data = (FILES / name).read_bytes()
+        whole, taken = arrays(data), extents(data)
+        values = {i for n, (_, end) in taken.items() for i in range(end - whole[n].nbytes, end)}
+        for place in generator.permutation([i for i in range(len(data)) if i not in values])[:10]:
+            changed = bytearray(data)
+            changed[place] ^= 1 << int(generator.integers(8))
+            _, got = salvaged(tmp_path, bytes(changed))
+            known = {n: a for n, a in got.items() if n in whole or f"model_weights/{n}" in whole}
+            nothing_false(known, whole)
+            assert len(got) >= len(whole) - 4
+
+
+def test_a_damaged_name_in_a_list_and_its_group_stay_together(tmp_path: Path) -> None:
+    data = (FILES / "keras-2.2.4/mlp.h5").read_bytes()
+    in_heap, in_list = data.index(b"dense_2\0activation_1"), data.index(b"\0dense_2\0\x08") + 1
+    for at in (in_heap, in_list):
+        for byte in (b"D", b"\xff"):
+            found, got = salvaged(tmp_path, data[:at] + byte + data[at + 1 :])
+            assert "name_damaged" in {f.code for f in found.findings} or (at == in_heap and byte == b"\xff")
+            assert got.keys() == arrays(data).keys(), (at, byte)
+            assert not found.lost
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_a_hostile_file_does_no_harm(tmp_path: Path, name: str) -> None:
+    source = Path(cases.made(cases.CASES[name].make, tmp_path / "in"))
+    before = sorted(tmp_path.rglob("*"))
+    with contextlib.suppress(ReconstructError):
+        reconstruct.salvage(source, tmp_path / "out" / "out.h5")
+    there = [p for p in sorted(tmp_path.rglob("*")) if not p.is_relative_to(tmp_path / "out")]
+    assert there == before
+    assert sum(p.stat().st_size for p in (tmp_path / "out").glob("*")) < 64 << 20

@@ -1,0 +1,56 @@
+"""Groups of a Keras 3 file whose name is lost, by the config and the name of the layer that they carry.
+
+Keras 3 counts the layers of a class (`layers/dense_1`) and notes beside the variables the name of the layer itself
+(saving/saving_lib.py, `_save_state`: `metadata={"name": …}`); the config has that name, too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from reconstruct.artifact import Layer
+from reconstruct.readers.object_weights import group_names
+from reconstruct.salvage.names import text_of
+from reconstruct.salvage.tree import Node, Path, Unnamed
+
+
+def name(root: Node, model: Layer) -> None:
+    """Move what has no name to the place that the config says, if nothing is there."""
+    places = _places(model)
+    for path, node in list(root.walk()):
+        if not path or not isinstance(path[-1], Unnamed):
+            continue
+        own = _layer_of(node)
+        inner = node.children.get("vars")
+        layer = own or (_layer_of(inner) if inner is not None else None)
+        if layer not in places:
+            continue
+        to = (*places[layer], "vars") if own else places[layer]
+        if not list(root.at(to).arrays()):
+            del root.at(path[:-1]).children[path[-1]]
+            there = root.enter(to)
+            there.address, there.array, there.whole = node.address, node.array, node.whole
+            there.attributes.update(node.attributes)
+            there.children.update(node.children)
+
+
+def _layer_of(node: Node) -> str | None:
+    value = node.attributes.get("name")
+    return None if value is None else text_of(value)
+
+
+def _places(model: Layer) -> dict[str, Path]:
+    """The group of each layer of the model and of the models in it, by the layer's name where only one has it."""
+    found: list[tuple[str, Path]] = []
+    todo: list[tuple[Layer, Path]] = [(model, ())]
+    while todo:
+        node, above = todo.pop()
+        keys = group_names(node)
+        for key, part in node.parts():
+            if key in keys:
+                path = (*above, "layers", keys[key])
+                found.append((part.name, path))
+                if part.is_model:
+                    todo.append((part, path))
+    count = Counter(layer for layer, _ in found)
+    return {layer: path for layer, path in found if count[layer] == 1}

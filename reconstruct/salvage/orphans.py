@@ -1,0 +1,102 @@
+"""Headers that are there, though the group that named them is lost or incomplete, and where they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconstruct.readers.raw_hdf5 import Object
+from reconstruct.salvage import names, signatures
+from reconstruct.salvage.tree import LOST_AND_FOUND, Node, Path, unnamed
+
+if TYPE_CHECKING:
+    from reconstruct.salvage.hdf5 import Reader
+
+Found: TypeAlias = Mapping[int, Object]
+
+
+def place(reader: Reader, root: Node) -> None:
+    """Find them by what they look like; those whose place is not known for sure come into `lost+found`."""
+    found = dict(_headers(reader))
+    inner = {address for each in found.values() for address in _addresses(reader, each)}
+    outer = [address for address in sorted(found) if address not in inner]
+
+    def left() -> list[int]:
+        return [address for address in outer if address not in reader.seen]
+
+    _top(reader, root, found, outer)
+    for address, path in _layers(reader, root, found, left()).items():
+        reader.fill(root.enter(path), found[address])
+    for address, path in _arrays(root, [a for a in left() if found[a].is_dataset]).items():
+        reader.fill(root.enter(path), found[address])
+    for address in left():
+        reader.fill(root.enter((LOST_AND_FOUND, unnamed(address))), found[address])
+
+
+def _headers(reader: Reader) -> Iterator[tuple[int, Object]]:
+    count = 0
+    for address in signatures.headers(reader.file.source, reader.file.base):
+        if address in reader.seen:
+            continue
+        found = reader.object(address)
+        if found is not None and (found.is_dataset or found.table or found.links or found.attributes):
+            count += 1
+            if count > reader.limits.h5_objects:
+                return
+            yield address, found
+
+
+def _addresses(reader: Reader, found: Object) -> list[int]:
+    entries = reader.file.table(found.table[0]).entries if found.table else []
+    return [*found.links.values(), *(address for _, address in entries)]
+
+
+def _top(reader: Reader, root: Node, found: Found, outer: Sequence[int]) -> None:
+    """Find the root, and the group that lists the layers, by their attributes if nothing leads to them.
+
+    Keras puts the config at the root, and the lists into `model_weights`, or at the root of a file of weights
+    (Keras 2.2.4, engine/saving.py).
+    """
+    for attribute in ("model_config", "layer_names"):
+        have = [a for a in outer if a not in reader.seen and attribute in found[a].attributes]
+        if len(have) != 1 or any(attribute in node.attributes for _, node in root.walk()):
+            continue
+        if root.address < 0:
+            reader.fill(root, found[have[0]])
+        elif attribute == "layer_names" and "model_config" in root.attributes:
+            reader.fill(root.enter(("model_weights",)), found[have[0]])
+
+
+def _layers(reader: Reader, root: Node, found: Found, orphans: Sequence[int]) -> dict[int, Path]:
+    """The orphans that are groups of layers."""
+    above, group = _with_layers(root)
+    weights = {a: listed for a in orphans if not found[a].is_dataset and (listed := reader.weights(a)) is not None}
+    order = names.listed(group.attributes, "layer_names") or []
+    here = {node.address: name for name, node in group.children.items() if name in order}
+    known = {node.address: names.listed(node.attributes, "weight_names") or [] for node in group.children.values()}
+    named = names.of_layers(order, here, {**known, **weights}) if weights and order else {}
+    return {address: (*above, *names.paths([name])[0]) for address, name in named.items()}
+
+
+def _arrays(root: Node, orphans: Sequence[int]) -> dict[int, Path]:
+    """The orphans that are arrays, which Keras writes in the order of its lists: those of the layers, then those of the
+    optimizer (Keras 2.2.4, engine/saving.py)."""
+    order = [f"{'/'.join(path)}/{name}" for path, listed in _lists(root) for name in listed]
+    here = {node.address: "/".join(path) for path, node in root.walk() if node.array is not None}
+    return {a: names.paths([name])[0] for a, name in names.in_sequence(order, here, orphans).items()}
+
+
+def _lists(root: Node) -> Iterator[tuple[Path, list[str]]]:
+    """The lists of arrays in the order in which Keras writes the groups that have them, up to one that is lost."""
+    above, group = _with_layers(root)
+    places = [(*above, *layer) for layer in names.paths(names.listed(group.attributes, "layer_names") or [])]
+    for path in [*places, ("optimizer_weights",)]:
+        listed = names.listed(root.at(path).attributes, "weight_names")
+        if listed is None:
+            return
+        yield path, listed
+
+
+def _with_layers(root: Node) -> tuple[Path, Node]:
+    """The group that lists the layers, with its path; the root where none does."""
+    return next((each for each in root.walk() if "layer_names" in each[1].attributes), ((), root))
