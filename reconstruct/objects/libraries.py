@@ -107,10 +107,12 @@ LIBRARIES = (
         "kapre",
         {
             "kapre.time_frequency": "STFT InverseSTFT Magnitude Phase MagnitudeToDecibel ApplyFilterbank Delta "
-            "ConcatenateFrequencyMap",
+            "ConcatenateFrequencyMap Spectrogram Melspectrogram",
             "kapre.time_frequency_tflite": "STFTTflite MagnitudeTflite PhaseTflite",
             "kapre.signal": "Frame Energy MuLawEncoding MuLawDecoding LogmelToMFCC",
-            "kapre.augmentation": "ChannelSwap SpecAugment",
+            "kapre.augmentation": "ChannelSwap SpecAugment AdditiveNoise",
+            "kapre.filterbank": "Filterbank",
+            "kapre.utils": "AmplitudeToDB Normalization2D",
         },
     ),
     Library(
