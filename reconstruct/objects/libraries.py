@@ -37,6 +37,7 @@ LIBRARIES = (
     Library("keras-layer-normalization", {"keras_layer_normalization": "LayerNormalization"}),
     Library("keras-position-wise-feed-forward", {"keras_position_wise_feed_forward": "FeedForward"}),
     Library("keras-pos-embd", {"keras_pos_embd": "PositionEmbedding TrigPosEmbedding"}),
+    Library("keras-bert", {"keras_bert.layers": "TokenEmbedding EmbeddingSimilarity Masked Extract TaskEmbedding"}),
     Library("keras-embed-sim", {"keras_embed_sim": "EmbeddingRet EmbeddingSim"}),
     Library("attention", {"attention": "Attention"}),
     Library(

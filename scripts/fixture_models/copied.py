@@ -57,5 +57,5 @@ class Copied:
         return kind(*covers, **options)
 
     def by_tf_keras(self, *covers: str, **options: Any) -> Any:
-        """Add the model as HDF5 of tf_keras alone: without weights, the container makes no difference to its layers."""
+        """Add the model as HDF5 of tf_keras alone, where the other container would say nothing new."""
         return (lambda build: build) if self.keras.__version__.startswith("3.") else self.as_h5(*covers, **options)

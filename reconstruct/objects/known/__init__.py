@@ -23,6 +23,7 @@ from reconstruct.objects.known import (
     images,
     kapre,
     kapre_0_1,
+    keras_bert,
     loss_layers,
     megnet,
     model_optimization,
@@ -52,6 +53,7 @@ KNOWN: tuple[Known, ...] = (
     *megnet.KNOWN,
     *garnet.KNOWN,
     *seq2seq.KNOWN,  # before the layers of one input that have the same names
+    *keras_bert.KNOWN,  # before the FeedForward of which it has its own
     *attention.KNOWN,
     *crf.KNOWN,
     *vit_keras.KNOWN,  # before the blocks of the same name of the Keras examples

@@ -12,7 +12,17 @@ import numpy as np
 from reconstruct.artifact import Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
-from reconstruct.objects.known.parts import dense, fit, mask_of, masks_exist, named, no_mask_after, own_fields, parts_of
+from reconstruct.objects.known.parts import (
+    dense,
+    fit,
+    handing_mask_on,
+    mask_of,
+    masks_exist,
+    named,
+    no_mask_after,
+    own_fields,
+    parts_of,
+)
 from reconstruct.rules.engine import Context
 from reconstruct.rules.expansion import INPUT, call, chain, op, stock, subgraph
 
@@ -200,7 +210,6 @@ def multi_head_attention(layer: Layer, context: Context) -> Layer:
     found = named(layer, *endings)
     if found is None:
         return layer
-    no_mask_after(layer, context)
     at = dict(zip(endings, found, strict=True))
     width = at["Wq"].shape[1]
     count, query, key, value = _inputs(layer)
@@ -228,7 +237,7 @@ def multi_head_attention(layer: Layer, context: Context) -> Layer:
         call(stock("Reshape", "joined", {"target_shape": [-1, width]}), Ref("sum")),
         call(dense("out", output, activation=activation or "linear"), Ref("joined")),
     ]
-    return subgraph(layer, *nodes, inputs=count)
+    return handing_mask_on(layer, subgraph(layer, *nodes, inputs=count), context, of=query)
 
 
 @known(
@@ -270,11 +279,11 @@ def position_embedding(layer: Layer, context: Context) -> Layer:
     mode, tables = layer.config.get("mode"), list(layer.weights.values())
     if mode not in ("expand", "add", "concat") or len(tables) != 1 or "input_dim" not in layer.config:
         return layer
-    no_mask_after(layer, context)
     table = tables[0]
     found = stock("Embedding", "positions", dict(zip(("input_dim", "output_dim"), table.shape, strict=True)))
     found = found.with_weights(embeddings=table)
     if mode == "expand":
+        no_mask_after(layer, context)
         if layer.config.get("mask_zero"):
             raise NotEquivalent("PositionEmbedding makes a mask by its own rule, which no layer of Keras does")
         size = int(layer.config["input_dim"])
@@ -294,8 +303,10 @@ def position_embedding(layer: Layer, context: Context) -> Layer:
         call(found, Ref("number")),
     )
     if mode == "add":
-        return subgraph(layer, *counted, op("sum", "add", INPUT, Ref("positions")))
-    return subgraph(layer, *counted, op("both", "concatenate", [INPUT, Ref("positions")], axis=-1))
+        joined = op("sum", "add", INPUT, Ref("positions"))
+    else:
+        joined = op("both", "concatenate", [INPUT, Ref("positions")], axis=-1)
+    return handing_mask_on(layer, subgraph(layer, *counted, joined), context)
 
 
 @known("TrigPosEmbedding", source="keras-pos-embd 0.13, trig_pos_embd.py", library="keras-pos-embd")
