@@ -180,7 +180,6 @@ def scaled_dot_product_attention(layer: Layer, context: Context) -> Layer:
     """Dot products of queries and keys, over the root of their size, of keras-self-attention, in Keras operations."""
     if not {"return_attention", "history_only"} <= set(layer.config) or layer.weights:
         return layer
-    no_mask_after(layer, context)
     count, query, key, value = _inputs(layer)
     nodes = [
         op("query_one", "ones_like", query),
@@ -195,8 +194,10 @@ def scaled_dot_product_attention(layer: Layer, context: Context) -> Layer:
         nodes += [mask_of(key), op("mask_row", "expand_dims", Ref("mask"), 1)]
         nodes += _hidden("local" if layer.config["history_only"] else "score", "mask_row", "counting")
     nodes += [*_softmax(nodes[-1].name, "weights"), op("sum", "matmul", Ref("weights"), value)]
-    outputs = [Ref("sum"), Ref("weights")] if layer.config["return_attention"] else None
-    return subgraph(layer, *nodes, inputs=count, outputs=outputs)
+    if layer.config["return_attention"]:
+        no_mask_after(layer, context)
+        return subgraph(layer, *nodes, inputs=count, outputs=[Ref("sum"), Ref("weights")])
+    return handing_mask_on(layer, subgraph(layer, *nodes, inputs=count), context, of=query)
 
 
 @known("MultiHeadAttention", source="keras-multi-head 0.29, multi_head_attention.py", library="keras-multi-head")
@@ -315,7 +316,6 @@ def trig_pos_embedding(layer: Layer, context: Context) -> Layer:
     mode, size = layer.config.get("mode"), layer.config.get("output_dim")
     if mode not in ("add", "concat", "expand") or "output_dim" not in layer.config:
         return layer
-    no_mask_after(layer, context)
     if mode == "add":
         features: tuple[Layer, ...] = (
             op("ones", "ones_like", INPUT),
@@ -335,7 +335,8 @@ def trig_pos_embedding(layer: Layer, context: Context) -> Layer:
             op("cosine", "cos", Ref("angle")),
             op("encoding", "where", Ref("is_odd"), Ref("cosine"), Ref("sine")),
         )
-        return subgraph(layer, *features, op("sum", "add", INPUT, Ref("encoding")))
+        added = subgraph(layer, *features, op("sum", "add", INPUT, Ref("encoding")))
+        return handing_mask_on(layer, added, context)
     feature = np.arange(int(size or 0))
     scales = (1.0 / 10000.0 ** (feature // 2 * 2 / max(len(feature), 1))).astype("float32")
     is_odd = feature % 2 == 1
@@ -358,7 +359,7 @@ def trig_pos_embedding(layer: Layer, context: Context) -> Layer:
     ]
     if mode == "concat":
         nodes.append(op("both", "concatenate", [INPUT, Ref("encoding")], axis=-1))
-    return subgraph(layer, *nodes)
+    return handing_mask_on(layer, subgraph(layer, *nodes), context)
 
 
 @known("Attention", source="attention 5.0, attention.py (philipperemy)", library="attention")
