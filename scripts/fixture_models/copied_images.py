@@ -72,7 +72,7 @@ class Gate(L.Layer):
         super().build(shape)
 
     def of(self, x: Any) -> Any:
-        return self.outer(self.inner(x))[:, None, None]
+        return self.outer(self.inner(x))
 
 
 @layer("ratio")
@@ -80,7 +80,9 @@ class SEBlock(Gate):
     """Squeeze and excitation."""
 
     def call(self, x: Any) -> Any:
-        return x * tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))))
+        places = list(range(1, len(x.shape) - 1))
+        weights = tf.sigmoid(self.of(tf.reduce_mean(x, places)))
+        return x * tf.reshape(weights, (-1, *[1] * len(places), x.shape[-1]))
 
 
 @layer("ratio")
@@ -88,7 +90,8 @@ class ChannelAttention(Gate):
     """The first half of CBAM."""
 
     def call(self, x: Any) -> Any:
-        return tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))) + self.of(tf.reduce_max(x, (1, 2))))
+        weights = tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))) + self.of(tf.reduce_max(x, (1, 2))))
+        return weights[:, None, None]
 
 
 @layer("kernel_size")
@@ -115,7 +118,8 @@ def channels() -> Any:
     x = Input((5, 6, 4))
     y = L2Normalization()(Scale(axis=3)(x))
     weighed = L.Multiply()([y, ChannelAttention()(y)])
-    return Model(x, [y, SEBlock()(x), weighed, SpatialAttention(3)(weighed)])
+    steps = SEBlock()(L.Reshape((30, 4))(x))
+    return Model(x, [y, SEBlock()(x), weighed, SpatialAttention(3)(weighed), steps])
 
 
 # Pixels
