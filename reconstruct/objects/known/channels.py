@@ -43,7 +43,8 @@ def l2_normalization(layer: Layer) -> Layer:
 
 
 _SIZES = set(
-    "ratio reduction reduction_ratio se_ratio squeeze_ratio channels channel filters in_channels num_channels units".split()
+    "ratio reduction reduction_ratio se_ratio squeeze_ratio channels channel filters in_channels num_channels "
+    "units".split()
 )
 _SE = (
     "SEBlock", "SELayer", "SqueezeExcite", "SqueezeExcitation", "SqueezeAndExcitation", "SqueezeExciteBlock",
