@@ -104,7 +104,6 @@ UNUSED = {
 SAID_OTHERWISE = (
     "files/keras-retinanet-1.0.0/",
     "files/keras-tcn-3.5.4/",
-    "files/copied-images-keras-3.15/pixels",
     "files/copied-images-tf_keras-2.21/pixels",
     "files/tensorflow-addons-0.23/normalizations",
     "files/tutorials-keras-3.15/vision_transformer",

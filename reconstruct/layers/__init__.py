@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconstruct.layers.crf import CRF, ChainDecoder
-from reconstruct.layers.masks import GivenMask
+from reconstruct.layers.masks import CarryMask, GivenMask
 from reconstruct.layers.placeholder import Placeholder
 
-__all__ = ["CRF", "ChainDecoder", "GivenMask", "Placeholder"]
+__all__ = ["CRF", "CarryMask", "ChainDecoder", "GivenMask", "Placeholder"]

@@ -1,4 +1,4 @@
-"""The mask of a tensor as a tensor, for operations that compute with it."""
+"""The mask of a tensor as a tensor, for operations that compute with it, and a mask for what operations give."""
 
 from __future__ import annotations
 
@@ -29,3 +29,24 @@ class GivenMask(keras.layers.Layer):
 
     def compute_output_shape(self, shape: Any) -> Any:
         return tuple(shape[:2])
+
+
+@keras.saving.register_keras_serializable(package="reconstruct")
+class CarryMask(keras.layers.Layer):
+    """The first of two inputs, with the mask of the second.
+
+    No function of `keras.ops` hands a mask on.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.copy(inputs[0])
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None if mask is None else mask[1]
+
+    def compute_output_shape(self, shapes: Any) -> Any:
+        return tuple(shapes[0])

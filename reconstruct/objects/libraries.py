@@ -37,6 +37,7 @@ LIBRARIES = (
     Library("keras-layer-normalization", {"keras_layer_normalization": "LayerNormalization"}),
     Library("keras-position-wise-feed-forward", {"keras_position_wise_feed_forward": "FeedForward"}),
     Library("keras-pos-embd", {"keras_pos_embd": "PositionEmbedding TrigPosEmbedding"}),
+    Library("keras-bert", {"keras_bert.layers": "TokenEmbedding EmbeddingSimilarity Masked Extract TaskEmbedding"}),
     Library("keras-embed-sim", {"keras_embed_sim": "EmbeddingRet EmbeddingSim"}),
     Library("attention", {"attention": "Attention"}),
     Library(
@@ -107,10 +108,12 @@ LIBRARIES = (
         "kapre",
         {
             "kapre.time_frequency": "STFT InverseSTFT Magnitude Phase MagnitudeToDecibel ApplyFilterbank Delta "
-            "ConcatenateFrequencyMap",
+            "ConcatenateFrequencyMap Spectrogram Melspectrogram",
             "kapre.time_frequency_tflite": "STFTTflite MagnitudeTflite PhaseTflite",
             "kapre.signal": "Frame Energy MuLawEncoding MuLawDecoding LogmelToMFCC",
-            "kapre.augmentation": "ChannelSwap SpecAugment",
+            "kapre.augmentation": "ChannelSwap SpecAugment AdditiveNoise",
+            "kapre.filterbank": "Filterbank",
+            "kapre.utils": "AmplitudeToDB Normalization2D",
         },
     ),
     Library(

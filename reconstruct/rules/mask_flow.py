@@ -71,6 +71,8 @@ class _Flow:
         given = refs_in(layer.calls[ref.call].args)
         if not given or layer.name in self.lost:
             return None
+        if layer.class_name == "CarryMask":  # one of our own (reconstruct/layers/masks.py)
+            return self.of(given[1])
         if layer.class_name in _MERGES:
             return self._merged([self.of(r) for r in given])
         if layer.class_name == "Concatenate":

@@ -17,7 +17,7 @@ from fixture_models.copied import Copied
 KERAS_3 = keras.__version__.startswith("3.")
 copied = Copied("copied-images", keras)
 catalogue = copied.catalogue
-layer, once = copied.layer, copied.once
+layer, once, by_tf_keras = copied.layer, copied.once, copied.by_tf_keras
 
 
 # Channels
@@ -72,7 +72,7 @@ class Gate(L.Layer):
         super().build(shape)
 
     def of(self, x: Any) -> Any:
-        return self.outer(self.inner(x))[:, None, None]
+        return self.outer(self.inner(x))
 
 
 @layer("ratio")
@@ -80,7 +80,9 @@ class SEBlock(Gate):
     """Squeeze and excitation."""
 
     def call(self, x: Any) -> Any:
-        return x * tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))))
+        places = list(range(1, len(x.shape) - 1))
+        weights = tf.sigmoid(self.of(tf.reduce_mean(x, places)))
+        return x * tf.reshape(weights, (-1, *[1] * len(places), x.shape[-1]))
 
 
 @layer("ratio")
@@ -88,7 +90,8 @@ class ChannelAttention(Gate):
     """The first half of CBAM."""
 
     def call(self, x: Any) -> Any:
-        return tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))) + self.of(tf.reduce_max(x, (1, 2))))
+        weights = tf.sigmoid(self.of(tf.reduce_mean(x, (1, 2))) + self.of(tf.reduce_max(x, (1, 2))))
+        return weights[:, None, None]
 
 
 @layer("kernel_size")
@@ -115,7 +118,8 @@ def channels() -> Any:
     x = Input((5, 6, 4))
     y = L2Normalization()(Scale(axis=3)(x))
     weighed = L.Multiply()([y, ChannelAttention()(y)])
-    return Model(x, [y, SEBlock()(x), weighed, SpatialAttention(3)(weighed)])
+    steps = SEBlock()(L.Reshape((30, 4))(x))
+    return Model(x, [y, SEBlock()(x), weighed, SpatialAttention(3)(weighed), steps])
 
 
 # Pixels
@@ -166,7 +170,7 @@ class DropPath(L.Layer):
         return x
 
 
-@once("ReflectionPadding2D", "DepthToSpace", "PoolHelper", "DropPath")
+@by_tf_keras("ReflectionPadding2D", "DepthToSpace", "PoolHelper", "DropPath")
 def pixels() -> Any:
     x = Input((4, 5, 8))
     return Model(x, [ReflectionPadding2D((2, 1))(x), PoolHelper()(DepthToSpace(2)(DropPath(0.1)(x)))])
@@ -224,11 +228,70 @@ class MinibatchDiscrimination(L.Layer):
         return tf.concat([x, tf.reduce_sum(tf.exp(-tf.reduce_sum(apart, axis=2)), axis=2)], axis=1)
 
 
-@once("PixelNormalization", "MinibatchStdev", "WeightedSum", "MinibatchDiscrimination")
+@by_tf_keras("PixelNormalization", "MinibatchStdev", "WeightedSum", "MinibatchDiscrimination")
 def discriminator() -> Any:
     x = Input((4, 3, 2))
     y = MinibatchStdev()(PixelNormalization()(WeightedSum()([x, L.Conv2D(2, 1)(x)])))
     return Model(x, [y, MinibatchDiscrimination(3, 2)(L.GlobalAveragePooling2D()(y))])
+
+
+@layer("num_embeddings", "embedding_dim")
+class VectorQuantizer(L.Layer):
+    """keras.io, VQ-VAE: the nearest of the codes."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+
+    def build(self, shape: Any) -> None:
+        self.codes = self.add_weight(name="embeddings_vqvae", shape=(self.embedding_dim, self.num_embeddings))
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        flat, codes = tf.reshape(x, [-1, self.embedding_dim]), tf.convert_to_tensor(self.codes)
+        far = tf.reduce_sum(flat**2, 1, keepdims=True) + tf.reduce_sum(codes**2, 0) - 2 * tf.matmul(flat, codes)
+        chosen = tf.one_hot(tf.argmin(far, axis=1), self.num_embeddings)
+        return tf.reshape(tf.matmul(chosen, codes, transpose_b=True), tf.shape(x))
+
+
+@layer()
+class Mish(L.Layer):
+    """x · tanh(softplus(x))."""
+
+    def call(self, x: Any) -> Any:
+        return x * tf.tanh(tf.math.softplus(x))
+
+
+@layer("axis", "epsilon")
+class FixedBatchNormalization(L.Layer):
+    """keras-frcnn: what is called a deviation is used as a variance."""
+
+    def __init__(self, axis: int = -1, epsilon: float = 1e-3, **options: Any) -> None:
+        super().__init__(**options)
+        self.axis, self.epsilon = axis, epsilon
+
+    def build(self, shape: Any) -> None:
+        self.gamma, self.beta, self.running_mean, self.running_std = (
+            self.add_weight(name=f"{self.name}_{own}", shape=(shape[self.axis],), trainable=False)
+            for own in ("gamma", "beta", "running_mean", "running_std")
+        )
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        values = (tf.convert_to_tensor(w) for w in (self.running_mean, self.running_std, self.beta, self.gamma))
+        return tf.nn.batch_normalization(x, *values, self.epsilon)
+
+
+@once("VectorQuantizer", "Mish")
+def codes() -> Any:
+    x = Input((4, 3, 2))
+    return Model(x, VectorQuantizer(5, 2)(Mish()(x)))
+
+
+@by_tf_keras("FixedBatchNormalization")
+def fixed_normalization() -> Any:
+    x = Input((4, 3, 2))
+    return Model(x, FixedBatchNormalization(axis=3)(x))
 
 
 # Distances
@@ -268,7 +331,7 @@ class DistanceLayer(L.Layer):
         return tuple(tf.reduce_sum(tf.square(anchor - other), -1) for other in (positive, negative))
 
 
-@once("EuclideanDistance", "CosineSimilarity", "CosineDistance", "DistanceLayer")
+@by_tf_keras("EuclideanDistance", "CosineSimilarity", "CosineDistance", "DistanceLayer")
 def distances() -> Any:
     x, y, z = Input((3,)), Input((3,)), Input((3,))
     near, far = DistanceLayer()(x, y, z)

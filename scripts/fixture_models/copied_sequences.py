@@ -18,7 +18,7 @@ from fixture_models.copied import Copied
 KERAS_3 = keras.__version__.startswith("3.")
 copied = Copied("copied-sequences", keras)
 catalogue = copied.catalogue
-layer, once = copied.layer, copied.once
+layer, once, by_tf_keras = copied.layer, copied.once, copied.by_tf_keras
 
 
 # Decoders
@@ -134,7 +134,7 @@ def encoder() -> Any:
     return Model(x, L.GlobalMaxPooling1D()(y))
 
 
-@once("PositionalEmbedding", inputs=padded_tokens(6, 9))
+@by_tf_keras("PositionalEmbedding", inputs=padded_tokens(6, 9))
 def positions() -> Any:
     x = Input((6,))
     return Model(x, L.Conv1D(2, 3)(PositionalEmbedding(8, 9, 4)(x)))

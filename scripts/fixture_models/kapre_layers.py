@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import sys
-import types
 from typing import Any
 
-from tf_keras import Input, Model, Sequential
-from tf_keras import layers as L
-
-from fixture_models.common import Catalogue
-
-
-def _plain(*given: Any, **_: Any) -> Any:
-    return given[0] if given and callable(given[0]) else _plain
-
-
-def _stub(name: str, **contents: Any) -> None:
-    """A module that librosa imports and these fixtures do not need: files of sound, and compilation."""
-    module = types.ModuleType(name)
-    module.__spec__ = importlib.machinery.ModuleSpec(name, None)
-    module.__dict__.update(contents)
-    sys.modules.setdefault(name, module)
-
-
-_stub("numba", **dict.fromkeys(("jit", "njit", "stencil", "vectorize", "guvectorize"), _plain))
-for _name in ("soundfile", "audioread", "soxr"):
-    _stub(_name)
-
-from kapre.signal import Energy, Frame  # noqa: E402
-from kapre.time_frequency import (  # noqa: E402
+from kapre.signal import Energy, Frame
+from kapre.time_frequency import (
     STFT,
     ApplyFilterbank,
     ConcatenateFrequencyMap,
@@ -39,6 +14,11 @@ from kapre.time_frequency import (  # noqa: E402
     MagnitudeToDecibel,
     Phase,
 )
+from tf_keras import Input, Model, Sequential
+from tf_keras import layers as L
+
+from fixture_models import librosa_parts  # noqa: F401  (before kapre)
+from fixture_models.common import Catalogue
 
 catalogue = Catalogue("kapre-0.3.7")
 MEL = {"sample_rate": 8000, "n_freq": 17, "n_mels": 6}

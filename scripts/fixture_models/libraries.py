@@ -28,6 +28,15 @@ class Library:
 _ADDONS = ("tensorflow-addons==0.23.0", "typeguard==2.13.3", "tf2crf==0.1.33")
 _PRUNING = ("tensorflow-model-optimization==0.8.1", "dm-tree==0.1.9")
 _PARSING = ("pyparsing==3.1.4", "networkx==3.4.2", "tqdm==4.67.1")
+_LIBROSA = (
+    "librosa==0.10.2",
+    "lazy-loader==0.4",
+    "joblib==1.4.2",
+    "cloudpickle==3.1.1",
+    "decorator==5.1.1",
+    "pooch==1.8.2",
+    "msgpack==1.1.0",
+)
 LIBRARIES: dict[str, Library] = {
     "tensorflow-model-optimization-0.8.1": Library("model_optimization", packages=_PRUNING),
     "garnet": Library("garnet_layers"),
@@ -53,20 +62,23 @@ LIBRARIES: dict[str, Library] = {
     "copied-sequences-tf_keras-2.21": Library("copied_sequences"),
     "copied-sequences-keras-3.15": Library("copied_sequences", base="keras"),
     "efficientnet-1.1.1": Library("efficientnet", packages=("efficientnet==1.1.1", "keras-applications==1.0.8")),
-    "kapre-0.3.7": Library(
-        "kapre_layers",
+    "kapre-0.1.7": Library("kapre_0_1", packages=("kapre==0.1.7", *_LIBROSA)),
+    "kapre-0.3.7": Library("kapre_layers", packages=("kapre==0.3.7", *_LIBROSA)),
+    "keras-bert-0.89.0": Library(
+        "bert_layers",
         packages=(
-            "kapre==0.3.7",
-            "librosa==0.10.2",
-            "lazy-loader==0.4",
-            "joblib==1.4.2",
-            "cloudpickle==3.1.1",
-            "decorator==5.1.1",
-            "pooch==1.8.2",
-            "msgpack==1.1.0",
+            "keras-bert==0.89.0",
+            "keras-transformer==0.40.0",
+            "keras-embed-sim==0.10.0",
+            "keras-self-attention==0.51.0",
+            "keras-multi-head==0.29.0",
+            "keras-pos-embd==0.13.0",
+            "keras-layer-normalization==0.16.0",
+            "keras-position-wise-feed-forward==0.8.0",
         ),
     ),
     "keras-contrib-2.0.8": Library("keras_contrib", base="keras 2.2.4"),
+    "keras-resnet-0.2.0": Library("resnet_layers", "keras 2.2.4", ("keras-resnet==0.2.0",)),
     "keras-retinanet-1.0.0": Library("retinanet_layers", packages=("keras-retinanet==1.0.0",)),
     "keras-tcn-3.5.4": Library("keras_tcn", packages=("keras-tcn==3.5.4",)),
     "vit-keras-0.2.0": Library("vit_layers", "keras", ("vit-keras==0.2.0",)),

@@ -14,19 +14,15 @@ from fixture_models.common import Catalogue
 catalogue = Catalogue("vit-keras-0.2.0")
 
 
+def reload(path: Any) -> Any:
+    return keras.models.load_model(str(path), safe_mode=False)  # its blocks have a Lambda layer with gelu
+
+
+@catalogue.add(
+    "ClassToken", "AddPositionEmbs", "TransformerBlock", container="keras-zip", suffix=".keras", reload=reload
+)
 def vision_transformer() -> Any:
     x = Input((5, 6))
     y = layers.AddPositionEmbs(name="positions")(layers.ClassToken(name="token")(x))
     y, weights = layers.TransformerBlock(num_heads=2, mlp_dim=7, dropout=0.1, name="block")(y)
     return Model(x, [L.LayerNormalization(epsilon=1e-6)(y), weights])
-
-
-def reload(path: Any) -> Any:
-    return keras.models.load_model(str(path), safe_mode=False)  # its blocks have a Lambda layer with gelu
-
-
-_COVERS = ("ClassToken", "AddPositionEmbs", "TransformerBlock")
-catalogue.add(*_COVERS, name="vision_transformer_h5", reload=reload)(vision_transformer)
-catalogue.add(*_COVERS, name="vision_transformer_zip", container="keras-zip", suffix=".keras", reload=reload)(
-    vision_transformer
-)

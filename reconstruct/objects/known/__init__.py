@@ -11,6 +11,7 @@ from reconstruct.objects.known import (
     activations,
     addons,
     attention,
+    batch_normalizations,
     book,
     channels,
     crf,
@@ -21,6 +22,8 @@ from reconstruct.objects.known import (
     hub,
     images,
     kapre,
+    kapre_0_1,
+    keras_bert,
     loss_layers,
     megnet,
     model_optimization,
@@ -41,13 +44,16 @@ KNOWN: tuple[Known, ...] = (
     *addons.KNOWN,
     *efficientnet.KNOWN,
     *kapre.KNOWN,
+    *kapre_0_1.KNOWN,
     *normalizations.KNOWN,
+    *batch_normalizations.KNOWN,
     *tcn.KNOWN,
     *qkeras.KNOWN,
     *hub.KNOWN,
     *megnet.KNOWN,
     *garnet.KNOWN,
     *seq2seq.KNOWN,  # before the layers of one input that have the same names
+    *keras_bert.KNOWN,  # before the FeedForward of which it has its own
     *attention.KNOWN,
     *crf.KNOWN,
     *vit_keras.KNOWN,  # before the blocks of the same name of the Keras examples

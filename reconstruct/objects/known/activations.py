@@ -15,6 +15,7 @@ import numpy as np
 from reconstruct.artifact import Layer, Ref
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import assumed, code_of, known
+from reconstruct.objects.known.parts import own_fields
 from reconstruct.rules.engine import Context, Noted
 from reconstruct.rules.expansion import INPUT, chain, op, stock, subgraph
 from reconstruct.stock import foreign_activation
@@ -129,6 +130,20 @@ def foreign_activations(layer: Layer, context: Context) -> Layer | Noted:
     return assumed(layer, result, message, code_of(name))
 
 
+_LAYERS = ("SiLU", *(name for name in _BY_NAME if name[:1].isupper()))
+
+
+@known(*_LAYERS, source="layers of tutorials that only apply a function", certain=False)
+def activation_layer(layer: Layer, context: Context) -> Layer:
+    """A layer that only applies a function, as Activation of Keras or as its operations."""
+    own = {k: v for k, v in own_fields(layer).items() if k not in ("beta", "trainable_beta") or v not in (1, False)}
+    if layer.weights or own:
+        return layer
+    config = {k: v for k, v in layer.config.items() if k in ("name", "trainable", "dtype")}
+    form = _BY_NAME.get(layer.class_name, _same("silu"))
+    return form(layer.replace(class_name="Activation", package=None, config=config))
+
+
 # Since when tf.keras has an activation of that name that others defined differently before.
 _SINCE = {"gelu": (2, 4, 0), "leaky_relu": (2, 2, 0)}
 # What every Keras had, and what has one definition whoever wrote it.
@@ -157,4 +172,4 @@ def activation_before_its_time(layer: Layer, context: Context) -> Layer | Noted:
     return assumed(layer, layer, message, code_of(name))
 
 
-KNOWN = (activation_before_its_time, foreign_activations)
+KNOWN = (activation_before_its_time, foreign_activations, activation_layer)

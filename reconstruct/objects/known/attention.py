@@ -12,7 +12,17 @@ import numpy as np
 from reconstruct.artifact import Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
-from reconstruct.objects.known.parts import dense, fit, mask_of, masks_exist, named, no_mask_after, own_fields, parts_of
+from reconstruct.objects.known.parts import (
+    dense,
+    fit,
+    handing_mask_on,
+    mask_of,
+    masks_exist,
+    named,
+    no_mask_after,
+    own_fields,
+    parts_of,
+)
 from reconstruct.rules.engine import Context
 from reconstruct.rules.expansion import INPUT, call, chain, op, stock, subgraph
 
@@ -170,7 +180,6 @@ def scaled_dot_product_attention(layer: Layer, context: Context) -> Layer:
     """Dot products of queries and keys, over the root of their size, of keras-self-attention, in Keras operations."""
     if not {"return_attention", "history_only"} <= set(layer.config) or layer.weights:
         return layer
-    no_mask_after(layer, context)
     count, query, key, value = _inputs(layer)
     nodes = [
         op("query_one", "ones_like", query),
@@ -185,8 +194,10 @@ def scaled_dot_product_attention(layer: Layer, context: Context) -> Layer:
         nodes += [mask_of(key), op("mask_row", "expand_dims", Ref("mask"), 1)]
         nodes += _hidden("local" if layer.config["history_only"] else "score", "mask_row", "counting")
     nodes += [*_softmax(nodes[-1].name, "weights"), op("sum", "matmul", Ref("weights"), value)]
-    outputs = [Ref("sum"), Ref("weights")] if layer.config["return_attention"] else None
-    return subgraph(layer, *nodes, inputs=count, outputs=outputs)
+    if layer.config["return_attention"]:
+        no_mask_after(layer, context)
+        return subgraph(layer, *nodes, inputs=count, outputs=[Ref("sum"), Ref("weights")])
+    return handing_mask_on(layer, subgraph(layer, *nodes, inputs=count), context, of=query)
 
 
 @known("MultiHeadAttention", source="keras-multi-head 0.29, multi_head_attention.py", library="keras-multi-head")
@@ -200,7 +211,6 @@ def multi_head_attention(layer: Layer, context: Context) -> Layer:
     found = named(layer, *endings)
     if found is None:
         return layer
-    no_mask_after(layer, context)
     at = dict(zip(endings, found, strict=True))
     width = at["Wq"].shape[1]
     count, query, key, value = _inputs(layer)
@@ -228,7 +238,7 @@ def multi_head_attention(layer: Layer, context: Context) -> Layer:
         call(stock("Reshape", "joined", {"target_shape": [-1, width]}), Ref("sum")),
         call(dense("out", output, activation=activation or "linear"), Ref("joined")),
     ]
-    return subgraph(layer, *nodes, inputs=count)
+    return handing_mask_on(layer, subgraph(layer, *nodes, inputs=count), context, of=query)
 
 
 @known(
@@ -270,11 +280,11 @@ def position_embedding(layer: Layer, context: Context) -> Layer:
     mode, tables = layer.config.get("mode"), list(layer.weights.values())
     if mode not in ("expand", "add", "concat") or len(tables) != 1 or "input_dim" not in layer.config:
         return layer
-    no_mask_after(layer, context)
     table = tables[0]
     found = stock("Embedding", "positions", dict(zip(("input_dim", "output_dim"), table.shape, strict=True)))
     found = found.with_weights(embeddings=table)
     if mode == "expand":
+        no_mask_after(layer, context)
         if layer.config.get("mask_zero"):
             raise NotEquivalent("PositionEmbedding makes a mask by its own rule, which no layer of Keras does")
         size = int(layer.config["input_dim"])
@@ -294,8 +304,10 @@ def position_embedding(layer: Layer, context: Context) -> Layer:
         call(found, Ref("number")),
     )
     if mode == "add":
-        return subgraph(layer, *counted, op("sum", "add", INPUT, Ref("positions")))
-    return subgraph(layer, *counted, op("both", "concatenate", [INPUT, Ref("positions")], axis=-1))
+        joined = op("sum", "add", INPUT, Ref("positions"))
+    else:
+        joined = op("both", "concatenate", [INPUT, Ref("positions")], axis=-1)
+    return handing_mask_on(layer, subgraph(layer, *counted, joined), context)
 
 
 @known("TrigPosEmbedding", source="keras-pos-embd 0.13, trig_pos_embd.py", library="keras-pos-embd")
@@ -304,7 +316,6 @@ def trig_pos_embedding(layer: Layer, context: Context) -> Layer:
     mode, size = layer.config.get("mode"), layer.config.get("output_dim")
     if mode not in ("add", "concat", "expand") or "output_dim" not in layer.config:
         return layer
-    no_mask_after(layer, context)
     if mode == "add":
         features: tuple[Layer, ...] = (
             op("ones", "ones_like", INPUT),
@@ -324,7 +335,8 @@ def trig_pos_embedding(layer: Layer, context: Context) -> Layer:
             op("cosine", "cos", Ref("angle")),
             op("encoding", "where", Ref("is_odd"), Ref("cosine"), Ref("sine")),
         )
-        return subgraph(layer, *features, op("sum", "add", INPUT, Ref("encoding")))
+        added = subgraph(layer, *features, op("sum", "add", INPUT, Ref("encoding")))
+        return handing_mask_on(layer, added, context)
     feature = np.arange(int(size or 0))
     scales = (1.0 / 10000.0 ** (feature // 2 * 2 / max(len(feature), 1))).astype("float32")
     is_odd = feature % 2 == 1
@@ -347,7 +359,7 @@ def trig_pos_embedding(layer: Layer, context: Context) -> Layer:
     ]
     if mode == "concat":
         nodes.append(op("both", "concatenate", [INPUT, Ref("encoding")], axis=-1))
-    return subgraph(layer, *nodes)
+    return handing_mask_on(layer, subgraph(layer, *nodes), context)
 
 
 @known("Attention", source="attention 5.0, attention.py (philipperemy)", library="attention")

@@ -21,8 +21,8 @@ def scale_of_channels(layer: Layer) -> Layer:
     config, found = own_fields(layer), named(layer, "gamma", "beta")
     if not {"axis"} <= set(config) <= _SCALE or found is None or not fit(found, (None,), found[0].shape):
         return layer
-    if config["axis"] not in (1, 3, -1):
-        raise NotEquivalent(f"{layer.name} scales axis {config['axis']}, which is not that of an image's channels")
+    if config["axis"] not in (1, 3):
+        raise NotEquivalent(f"{layer.name} scales axis {config['axis']}, which need not be that of an image's channels")
     by_name = dict(zip(("gamma", "beta"), found, strict=True))
     made = scale_and_shift(by_name, 4, config["axis"] == 1)
     return made.replace(name=layer.name, config={**made.config, "name": layer.name}, calls=layer.calls, path=layer.path)
@@ -42,6 +42,10 @@ def l2_normalization(layer: Layer) -> Layer:
     )
 
 
+_SIZES = set(
+    "ratio reduction reduction_ratio se_ratio squeeze_ratio channels channel filters in_channels num_channels "
+    "units".split()
+)
 _SE = (
     "SEBlock", "SELayer", "SqueezeExcite", "SqueezeExcitation", "SqueezeAndExcitation", "SqueezeExciteBlock",
     "SqueezeExcitationBlock", "SE_Block", "SEModule",
@@ -56,9 +60,9 @@ def squeeze_and_excitation(layer: Layer, context: Context) -> Layer:
     if layers is None:
         return layer
     nodes = Nodes()
-    mean = nodes.op("mean", INPUT, axis=(1, 2), keepdims=True)
+    mean = nodes.op("mean", _in_row(nodes, layers), axis=1)
     weights = nodes.op("sigmoid", _perceptron(nodes, layers, mean))
-    return _weighed(layer, context, nodes, weights)
+    return _weighed(layer, context, nodes, _everywhere(nodes, weights))
 
 
 @known("ChannelAttention", "ChannelAttentionModule", source="tutorials of CBAM (Woo et al. 2018)", certain=False)
@@ -69,11 +73,13 @@ def channel_attention(layer: Layer, context: Context) -> Layer:
     if layers is None:
         return layer
     nodes = Nodes()
-    mean = _perceptron(nodes, layers, nodes.op("mean", INPUT, axis=(1, 2), keepdims=True))
-    highest = nodes.op("max", INPUT, axis=(1, 2), keepdims=True)
+    row = _in_row(nodes, layers)
+    mean = _perceptron(nodes, layers, nodes.op("mean", row, axis=1))
+    highest = nodes.op("max", row, axis=1)
     inner, outer = (n for n in nodes.made if n.class_name == "Dense")
     highest = nodes.shared(outer.name, nodes.op("relu", nodes.shared(inner.name, highest)))
-    return _weighed(layer, context, nodes, nodes.op("sigmoid", nodes.op("add", mean, highest)))
+    weights = nodes.op("sigmoid", nodes.op("add", mean, highest))
+    return _weighed(layer, context, nodes, _everywhere(nodes, weights))
 
 
 @known("SpatialAttention", "SpatialAttentionModule", source="tutorials of CBAM (Woo et al. 2018)", certain=False)
@@ -84,7 +90,9 @@ def spatial_attention(layer: Layer, context: Context) -> Layer:
     if not fit(found, (None, None, 2, 1)) and not fit(found, (None, None, 2, 1), (1,)):
         return layer
     kernel, *bias = found
-    if own_fields(layer).get("kernel_size", kernel.shape[0]) not in (kernel.shape[0], list(kernel.shape[:2])):
+    config = own_fields(layer)
+    said = config.get("kernel_size", kernel.shape[0])
+    if not set(config) <= {"kernel_size"} or said not in (kernel.shape[0], list(kernel.shape[:2])):
         return layer
     nodes = Nodes()
     both = [nodes.op(how, INPUT, axis=-1, keepdims=True) for how in ("mean", "max")]
@@ -95,7 +103,12 @@ def spatial_attention(layer: Layer, context: Context) -> Layer:
 
 
 def _two_dense(layer: Layer) -> list[list[Tensor]] | None:
-    """The tensors of the two layers within, in whose middle there are fewer channels; convolutions of size 1 too."""
+    """The tensors of the two layers within, in whose middle there are fewer channels; convolutions of size 1 too.
+
+    None where there are others, or where the config says more than sizes.
+    """
+    if not set(own_fields(layer)) <= _SIZES:
+        return None
     parts = parts_of(layer)
     layers = [[_as_dense(t[0]), *t[1:]] for t in parts.values()]
     if len(layers) != 2 or not all(is_dense(t) for t in layers):
@@ -116,6 +129,16 @@ def _perceptron(nodes: Nodes, layers: list[list[Tensor]], x: Ref) -> Ref:
     (inner, *inner_bias), (outer, *outer_bias) = layers
     hidden = nodes.op("relu", nodes.dense(inner, next(iter(inner_bias), None), x, "inner"))
     return nodes.dense(outer, next(iter(outer_bias), None), hidden, "outer")
+
+
+def _in_row(nodes: Nodes, layers: list[list[Tensor]]) -> Ref:
+    """All places of an image, or all steps of a sequence, one after another: how many axes there are is not known."""
+    return nodes.reshape(INPUT, [-1, layers[0][0].shape[0]])
+
+
+def _everywhere(nodes: Nodes, weights: Ref) -> Ref:
+    """The weights of the channels, (batch, channels), at each place."""
+    return nodes.op("einsum", "b...c,bc->b...c", nodes.op("ones_like", INPUT), weights)
 
 
 def _weighed(layer: Layer, context: Context, nodes: Nodes, weights: Ref) -> Layer:

@@ -67,13 +67,13 @@ def _as_groups(layer: Layer, groups: int) -> Layer:
     if not isinstance(axis, int) or axis < -1:
         raise NotEquivalent(f"{layer.name} counts its axis, {axis}, otherwise than Keras does")
     config = {k: v for k, v in layer.config.items() if k in _KEPT} | {"groups": groups}
-    weights = _named(layer.weights, [n for n, f in (("gamma", "scale"), ("beta", "center")) if layer.config[f]])
+    weights = by_last_name(layer.weights, [n for n, f in (("gamma", "scale"), ("beta", "center")) if layer.config[f]])
     return layer.replace(class_name="GroupNormalization", package=None, config=config, weights=weights)
 
 
 def _of_contrib(layer: Layer, context: Context) -> Layer:
     axis, epsilon = layer.config["axis"], np.float32(layer.config["epsilon"])
-    weights = _named(layer.weights, [n for n, f in (("gamma", "scale"), ("beta", "center")) if layer.config[f]])
+    weights = by_last_name(layer.weights, [n for n, f in (("gamma", "scale"), ("beta", "center")) if layer.config[f]])
     if context.may_mask:
         raise NotEquivalent(f"a mask passed {layer.name}; the operations that stand for it hand none on")
     if axis is None:
@@ -182,11 +182,11 @@ def filter_response_normalization(layer: Layer, context: Context) -> Layer:
         op("sum", "add", Ref("mean"), np.float32(abs(layer.config["epsilon"]))),
         op("inverse", "rsqrt", Ref("sum")),
         op("normed", "multiply", INPUT, Ref("inverse")),
-        call(scale_and_shift(_named(layer.weights, ["gamma", "beta"]), 4, False), Ref("normed")),
+        call(scale_and_shift(by_last_name(layer.weights, ["gamma", "beta"]), 4, False), Ref("normed")),
     )
 
 
-def _named(weights: Mapping[str, Tensor], names: list[str]) -> dict[str, Tensor]:
+def by_last_name(weights: Mapping[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """The tensors by the last part of their names, or in their order where the file only numbers them."""
     by_name = {name.rpartition("/")[2]: t for name, t in weights.items()}
     if set(by_name) == set(names):

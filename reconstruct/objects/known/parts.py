@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reconstruct.artifact import Call, Layer, Ref, Tensor
+from reconstruct.artifact import Call, Graph, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Context
-from reconstruct.rules.expansion import call, stock
+from reconstruct.rules.expansion import INPUT, call, stock
 
 _BASE = frozenset(
     "name trainable dtype batch_input_shape batch_shape input_shape autocast activity_regularizer".split()
@@ -182,9 +182,26 @@ def masks_used(context: Context, *users: str) -> bool:
 
 def no_mask_after(layer: Layer, context: Context, *makers: str) -> None:
     """Raise `NotEquivalent` where the layer hands a mask on to one that uses it: what replaces it hands on none."""
-    if not masks_exist(context, *makers) or context.graph is None:
-        return
-    after = context.graph.layers[[n.name for n in context.graph.layers].index(layer.name) + 1 :]
-    user = next((n for n in after if n.class_name in _USE_MASKS), None)
+    user = _user_of_mask(layer, context, *makers)
     if user is not None:
         raise NotEquivalent(f"{layer.class_name} hands its mask on, perhaps to {user.class_name} {user.name!r}")
+
+
+def handing_mask_on(layer: Layer, made: Layer, context: Context, *makers: str, of: Ref = INPUT) -> Layer:
+    """`made`, the model of one output that replaces `layer`, with the mask of its input `of` where one after uses it:
+    by a layer of our own, as operations hand none on. `makers` are classes that make masks and are not stock yet."""
+    graph = made.graph
+    if graph is None or _user_of_mask(layer, context, *makers) is None:
+        return made
+    carry = Layer("CarryMask", "masked", {"name": "masked"}, package="reconstruct>CarryMask")
+    carry = call(carry, [graph.outputs, of]).replace(path=f"{layer.path}/masked")
+    return made.replace(graph=Graph((*graph.layers, carry), graph.inputs, Ref("masked")))
+
+
+def _user_of_mask(layer: Layer, context: Context, *makers: str) -> Layer | None:
+    """A layer after this one that uses masks, in a model that has them."""
+    if not masks_exist(context, *makers) or context.graph is None:
+        return None
+    after = context.graph.layers[[n.name for n in context.graph.layers].index(layer.name) + 1 :]
+    users = (*_USE_MASKS, "GivenMask")
+    return next((n for n in after if any(inner.class_name in users for inner in n.walk())), None)

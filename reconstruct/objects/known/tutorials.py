@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from reconstruct.artifact import Finding, Layer, Ref
 from reconstruct.objects.known.declare import known
-from reconstruct.objects.known.parts import bare, dense, fit, named
+from reconstruct.objects.known.parts import bare, dense, fit, named, own_fields
 from reconstruct.rules.engine import Noted
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
@@ -131,6 +131,30 @@ def sampling(layer: Layer) -> Layer | Noted:
     return Noted(made, (Finding("random_outputs", "warning", layer.path, message),))
 
 
+@known("VectorQuantizer", source='Keras example "Vector-Quantized Variational Autoencoders" (vq_vae)', certain=False)
+def vector_quantizer(layer: Layer) -> Layer:
+    """Each vector as the nearest of the codes: a Dense tells how near each is, and an Embedding of Keras has them.
+
+    The square of the distance is x² - 2·x·code + code², so the nearest has the largest x·code - code²/2.
+    """
+    found, config = list(layer.weights.values()), own_fields(layer)
+    size, count = config.get("embedding_dim"), config.get("num_embeddings")
+    if size is None or count is None or size == count or not set(config) <= {"embedding_dim", "num_embeddings", "beta"}:
+        return layer
+    if not fit(found, (size, count)):
+        return layer
+    codes = found[0]
+    half = codes.map(lambda a: -0.5 * (a * a).sum(axis=0), (count,))
+    table = codes.map(lambda a: a.T, (count, size))
+    sizes = {"input_dim": count, "output_dim": size}
+    return subgraph(
+        layer,
+        call(dense("near", [codes, half]), INPUT),
+        op("nearest", "argmax", Ref("near"), axis=-1),
+        call(stock("Embedding", "codes", sizes, embeddings=table), Ref("nearest")),
+    )
+
+
 @known("GaussianLayer", source="deepar of arrigonialberto86, model/layers.py", certain=False)
 def gaussian_layer(layer: Layer) -> Layer:
     """The mean and the deviation of a normal distribution, each a Dense of the input: the second through softplus,
@@ -147,4 +171,4 @@ def gaussian_layer(layer: Layer) -> Layer:
     )
 
 
-KNOWN = (capsule_length, capsule_mask, capsule_layer, sampling, gaussian_layer)
+KNOWN = (capsule_length, capsule_mask, capsule_layer, sampling, vector_quantizer, gaussian_layer)

@@ -223,6 +223,77 @@ product = multiply(input, tanh)
         ),
         finding="known_layer_assumed",
     ),
+    Case(
+        "frozen_batch_normalization",
+        layer("BatchNormalization", axis=3, trainable=True, freeze=True),
+        layer("BatchNormalization", "x", axis=3, trainable=False),
+    ),
+    Case(
+        "frozen_batch_normalization",
+        layer("BatchNormalization", axis=3, trainable=True),
+        layer("BatchNormalization", axis=3, trainable=True),
+    ),
+    Case(
+        "batch_normalization_at_inference",
+        layer(
+            "FixedBatchNormalization",
+            weights={"x_gamma": [1], "x_beta": [2], "x_running_mean": [3], "x_running_std": [4]},
+            axis=3,
+            epsilon=0.5,
+        ),
+        layer(
+            "BatchNormalization",
+            "x",
+            {"gamma": [1.0], "beta": [2.0], "moving_mean": [3.0], "moving_variance": [4.0]},
+            axis=3,
+            epsilon=0.5,
+            trainable=False,
+        ),
+        finding="known_layer_assumed",
+    ),
+    Case(
+        "batch_normalization_at_inference",
+        layer(
+            "BatchNorm",
+            weights={"gamma": [1], "beta": [2], "moving_mean": [3], "moving_variance": [4]},
+            axis=3,
+            epsilon=0.5,
+        ),
+        layer(
+            "BatchNormalization",
+            "x",
+            {"gamma": [1.0], "beta": [2.0], "moving_mean": [3.0], "moving_variance": [4.0]},
+            axis=3,
+            epsilon=0.5,
+        ),
+        finding="known_layer_assumed",
+    ),
+    Case(
+        "batch_normalization_at_inference",
+        layer("BatchNorm", weights={"gamma": [1]}, axis=3, epsilon=0.5),
+        layer("BatchNorm", weights={"gamma": [1]}, axis=3, epsilon=0.5),
+    ),
+    Case("activation_layer", layer("Mish"), layer("Activation", "x", activation="mish"), finding="known_layer_assumed"),
+    Case(
+        "activation_layer",
+        layer("HSigmoid"),
+        (
+            layer("Rescaling", "x_step_0", scale=0.16666666666666666, offset=0.5),
+            layer("ReLU", "x_step_1", max_value=1.0),
+        ),
+        finding="known_layer_assumed",
+    ),
+    Case(
+        "activation_layer",
+        layer("Swish", beta=1.0),
+        layer("Activation", "x", activation="swish"),
+        finding="known_layer_assumed",
+    ),
+    Case(
+        "activation_layer",
+        layer("Swish", weights={"beta": [1]}, beta=1.0),
+        layer("Swish", weights={"beta": [1]}, beta=1.0),
+    ),
 ]
 
 REFUSALS = [

@@ -22,6 +22,11 @@ def after_masks(of: Layer) -> Layer:
     return sequential(layer("Embedding", "e", mask_zero=True), of.replace(path="model/x/masked"))
 
 
+def in_between(of: Layer) -> Layer:
+    """The layer between an embedding that makes a mask and a layer that uses it."""
+    return sequential(layer("Embedding", "e", mask_zero=True), of.replace(path="model/x/between"), layer("LSTM", "l"))
+
+
 CASES = [
     Case(
         "seq_self_attention",
@@ -220,6 +225,53 @@ s = Functional([a, b])
 -> [s]
 """,
         finding=_ASSUMED,
+    ),
+    Case(
+        "scaled_dot_product_attention",
+        in_between(layer("ScaledDotProductAttention", "y", return_attention=False, history_only=False)),
+        """
+e = Embedding mask_zero=True
+y = Functional
+  input = InputLayer
+  query_one = ones_like(input)
+  size = sum(query_one, axis=-1, keepdims=True)
+  root = sqrt(size)
+  product = einsum('bqd,bkd->bqk', input, input)
+  score = divide(product, root)
+  mask = GivenMask(input)
+  mask_row = expand_dims(mask, 1)
+  counting_not = subtract(1.0, mask_row)
+  counting_cost = multiply(counting_not, 10000.0)
+  counting = subtract(score, counting_cost)
+  weights = softmax(counting, axis=-1)
+  sum = matmul(weights, input)
+  masked = CarryMask([sum, input])
+  -> masked
+l = LSTM
+""",
+        finding=_ASSUMED,
+    ),
+    Case(
+        "trig_pos_embedding",
+        in_between(layer("TrigPosEmbedding", "y", mode="concat", output_dim=2)),
+        """
+e = Embedding mask_zero=True
+y = Functional
+  input = InputLayer
+  feature = take(input, 0, axis=-1)
+  ones = ones_like(feature)
+  counted = cumsum(ones, axis=1)
+  float_step = subtract(counted, 1.0)
+  step = expand_dims(float_step, -1)
+  angle = multiply(step, array([1., 1.], dtype=float32))
+  sine = sin(angle)
+  cosine = cos(angle)
+  encoding = where(array([False,  True]), cosine, sine)
+  both = concatenate([input, encoding], axis=-1)
+  masked = CarryMask([both, input])
+  -> masked
+l = LSTM
+""",
     ),
 ]
 REFUSALS = [

@@ -43,13 +43,16 @@ scale_and_shift = DepthwiseConv2D(unit) kernel_size=[1, 1] use_bias=False data_f
         layer("SEBlock", weights=_SE, ratio=2),
         """
 input = InputLayer
-mean_0 = mean(input, axis=[1, 2], keepdims=True)
-inner_1 = Dense(mean_0) units=1 use_bias=True kernel=[[0.0], [1.0]] bias=[0.0]
-relu_2 = relu(inner_1)
-outer_3 = Dense(relu_2) units=2 use_bias=True kernel=[[0, 1.0]] bias=[0, 1.0]
-sigmoid_4 = sigmoid(outer_3)
-multiply_5 = multiply(input, sigmoid_4)
--> multiply_5
+reshape_0 = Reshape(input) target_shape=[-1, 2]
+mean_1 = mean(reshape_0, axis=1)
+inner_2 = Dense(mean_1) units=1 use_bias=True kernel=[[0.0], [1.0]] bias=[0.0]
+relu_3 = relu(inner_2)
+outer_4 = Dense(relu_3) units=2 use_bias=True kernel=[[0, 1.0]] bias=[0, 1.0]
+sigmoid_5 = sigmoid(outer_4)
+ones_like_6 = ones_like(input)
+einsum_7 = einsum('b...c,bc->b...c', ones_like_6, sigmoid_5)
+multiply_8 = multiply(input, einsum_7)
+-> multiply_8
 """,
         finding=_ASSUMED,
     ),
@@ -59,20 +62,28 @@ multiply_5 = multiply(input, sigmoid_4)
         layer("SEBlock", weights={"inner/kernel": (2, 1), "outer/kernel": (2, 1)}, ratio=2),
     ),
     Case(
+        "squeeze_and_excitation",
+        layer("SEBlock", weights=_SE, ratio=2, activation="swish"),
+        layer("SEBlock", weights=_SE, ratio=2, activation="swish"),
+    ),
+    Case(
         "channel_attention",
         layer("ChannelAttention", weights=_SE, ratio=2),
         """
 input = InputLayer
-mean_0 = mean(input, axis=[1, 2], keepdims=True)
-inner_1 = Dense(mean_0), (max_4) units=1 use_bias=True kernel=[[0.0], [1.0]] bias=[0.0]
-relu_2 = relu(inner_1)
-outer_3 = Dense(relu_2), (relu_5) units=2 use_bias=True kernel=[[0, 1.0]] bias=[0, 1.0]
-max_4 = max(input, axis=[1, 2], keepdims=True)
-relu_5 = relu(inner_1@1)
-add_6 = add(outer_3, outer_3@1)
-sigmoid_7 = sigmoid(add_6)
-multiply_8 = multiply(input, sigmoid_7)
--> multiply_8
+reshape_0 = Reshape(input) target_shape=[-1, 2]
+mean_1 = mean(reshape_0, axis=1)
+inner_2 = Dense(mean_1), (max_5) units=1 use_bias=True kernel=[[0.0], [1.0]] bias=[0.0]
+relu_3 = relu(inner_2)
+outer_4 = Dense(relu_3), (relu_6) units=2 use_bias=True kernel=[[0, 1.0]] bias=[0, 1.0]
+max_5 = max(reshape_0, axis=1)
+relu_6 = relu(inner_2@1)
+add_7 = add(outer_4, outer_4@1)
+sigmoid_8 = sigmoid(add_7)
+ones_like_9 = ones_like(input)
+einsum_10 = einsum('b...c,bc->b...c', ones_like_9, sigmoid_8)
+multiply_11 = multiply(input, einsum_10)
+-> multiply_11
 """,
         finding=_ASSUMED,
     ),
@@ -210,7 +221,7 @@ REFUSALS = [
     Refusal(
         "scale_of_channels",
         layer("Scale", weights={"gamma": [1], "beta": [1]}, axis=2),
-        "which is not that of an image",
+        "which need not be that of an image",
     ),
     Refusal("reflection_padding", layer("ReflectionPadding2D", padding=[1, 2, 3]), "pads by [1, 2, 3]"),
     Refusal("depth_to_space", layer("DepthToSpace", block_size=2, data_format="channels_first"), "its channels first"),

@@ -76,6 +76,23 @@ output_1 = multiply(sum_1, output_1_scale)
     ),
     Case("capsule_layer", layer("CapsuleLayer", num_capsule=1), layer("CapsuleLayer", num_capsule=1)),
     Case(
+        "vector_quantizer",
+        layer("VectorQuantizer", weights={"codes": (1, 2)}, num_embeddings=2, embedding_dim=1, beta=0.25),
+        """
+input = InputLayer
+near = Dense(input) units=2 use_bias=True kernel=[[0, 1.0]] bias=[-0, -0.5]
+nearest = argmax(near, axis=-1)
+codes = Embedding(nearest) input_dim=2 output_dim=1 embeddings=[[0.0], [1.0]]
+-> codes
+""",
+        finding=_ASSUMED,
+    ),
+    Case(
+        "vector_quantizer",
+        layer("VectorQuantizer", weights={"codes": (2, 2)}, num_embeddings=2, embedding_dim=2),
+        layer("VectorQuantizer", weights={"codes": (2, 2)}, num_embeddings=2, embedding_dim=2),
+    ),
+    Case(
         "gaussian_layer",
         layer("GaussianLayer", weights={"kernel_1": (2, 1), "kernel_2": (2, 1), "bias_1": (1,), "bias_2": (1,)}),
         """
