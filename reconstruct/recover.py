@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -192,10 +193,14 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         recovery.add(Finding("not_implemented", "error", "model", error.message, error.hint))
         recovery.stop(error.message)
         return
+    if not result.portable or recovery.random:
+        outputs = _with_fixed_draws(recovery, made, outputs)
     verdict = _verify(recovery, artifact, made, outputs, options, pool)
+    if recovery.random and verdict.agrees is not None:
+        recovery.add(_RANDOM_PARTS)
     result.verification = verdict.verification
     recovery.add(*verdict.findings)
-    if options.examples is not None:
+    if options.examples is not None and not recovery.random:
         doubt = None  # they are the original's, whatever wrote the file
     result.status = _status(verdict, doubt, result.assumptions)
     if options.custom_objects and verdict.agrees is None:
@@ -254,22 +259,57 @@ def _verify(
 ) -> Verdict:
     """Ask the best oracle there is."""
     from reconstruct.runtimes import keras_3
+    from reconstruct.runtimes.fixed_draws import fixed_draws
 
     model = recovery._model
     if not options.verify:
         return unverified("no oracle was to be asked")
     tolerance = tolerance_of(keras_3.compute_dtypes(model))
-    if options.examples is not None:
+    if options.examples is not None and not recovery.random:
         return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
     reason = None if options.trust_code else why_not_asked(artifact, recovery._custom_objects)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
-    if recovery.random:
-        reason = "the model draws random numbers in every call"
+    if _NOT_FIXED in recovery.result.findings:
+        reason = _NOT_FIXED.message
     if reason is not None:
         return unverified(reason)
-    asked = oracles_for(artifact, pool, trust_code=options.trust_code, custom=options.custom)
-    return against_oracles(asked, made, outputs, lambda xs: keras_3.layer_outputs(model, xs), tolerance)
+    fixed = recovery.random
+    asked = oracles_for(artifact, pool, trust_code=options.trust_code, custom=options.custom, fixed_draws=fixed)
+    with fixed_draws() if fixed else contextlib.nullcontext():
+        return against_oracles(asked, made, outputs, lambda xs: keras_3.layer_outputs(model, xs), tolerance)
+
+
+_RANDOM_PARTS = Finding(
+    "random_parts",
+    "warning",
+    "model",
+    "the model draws random numbers in every call, so that its outputs are never the same twice; it was compared with "
+    "the same fixed numbers in place of those drawn, here and in the oracle; examples would tell nothing",
+)
+_NOT_FIXED = Finding(
+    "draws_not_fixed",
+    "warning",
+    "model",
+    "the model gives other outputs in every call, and not by drawing from TensorFlow, so that they cannot be compared",
+)
+
+
+def _with_fixed_draws(recovery: Recovery, made: list[Arrays], outputs: list[Arrays]) -> list[Arrays]:
+    """The outputs with which a model that draws random numbers can be compared; those of any other as they are."""
+    model = recovery._model
+
+    def differs(again: list[Arrays], before: list[Arrays]) -> bool:
+        found = [compare(a, b) for a, b in zip(again, before, strict=True)]
+        return any(f.finite and not f.within(TOLERANCE) for f in found)
+
+    if not recovery.random and not differs([recovery.run(model, made[0])], outputs[:1]):
+        return outputs
+    recovery.random = True
+    fixed = [recovery.run(model, probe) for probe in made]
+    if differs([recovery.run(model, probe) for probe in made], fixed):
+        recovery.add(_NOT_FIXED)
+    return fixed
 
 
 def _status(verdict: Verdict, doubt: Finding | None, assumptions: Sequence[Any]) -> str:
@@ -300,7 +340,7 @@ def _take_native(
 
     try:
         native = keras_3.load(path, objects, compile=False)
-        same = all(compare(keras_3.run(native, p), o).within(TOLERANCE) for p, o in zip(made, outputs, strict=True))
+        same = all(compare(recovery.run(native, p), o).within(TOLERANCE) for p, o in zip(made, outputs, strict=True))
     except Exception:  # the second rung stands already
         return False
     if same:

@@ -21,6 +21,7 @@ from reconstruct.inspection import missing_objects
 from reconstruct.objects import custom, known, lambdas
 from reconstruct.objects.source import Candidate, Extraction, Source, Wanted
 from reconstruct.runtimes import source_training
+from reconstruct.runtimes.fixed_draws import fixed_draws
 from reconstruct.verification import probes
 from reconstruct.verification.comparison import TOLERANCE, compare
 from reconstruct.verification.examples import read_examples
@@ -251,7 +252,8 @@ def _outputs(model: Any, described: Layer) -> list[list[np.ndarray]] | None:
     inputs = [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
     for size in probes.sizes_to_try(inputs):
         try:
-            return [keras_3.run(model, probe) for probe in probes.make(inputs, size)]
+            with fixed_draws():  # or a model that draws would differ from itself
+                return [keras_3.run(model, probe) for probe in probes.make(inputs, size)]
         except Exception:  # another size of an open axis, perhaps
             continue
     raise ReconstructError("the model is built, but does not run")

@@ -42,7 +42,12 @@ REPOSITORIES = (
             "i = L.Input((4,)); model = Model(i, L.Dense(2)(ns['MCDropout'](0.4)(L.Dense(8)(i))))",
             ".keras",
         ),
-        ("vae_lambda", "i = L.Input((4,)); model = Model(i, L.Lambda(ns['sampling'])([L.Dense(2)(i), L.Dense(2)(i)]))"),
+        (
+            "vae_lambda",
+            "i = L.Input((4,)); model = Model(i, L.Lambda(ns['sampling'])([L.Dense(2)(i), L.Dense(2)(i)]))",
+            ".h5",
+            "unverified",
+        ),
     ),
     *_of(
         TF,
@@ -75,6 +80,8 @@ REPOSITORIES = (
         (
             "siamese_distance",
             "b = ns['create_base_network']((4, 4)); p, q = L.Input((4, 4)), L.Input((4, 4)); model = Model([p, q], L.Lambda(ns['euclidean_distance'], output_shape=ns['eucl_dist_output_shape'])([b(p), b(q)])); model.compile(loss=ns['contrastive_loss'], optimizer='rmsprop', metrics=[ns['accuracy']])",
+            ".h5",
+            "unverified",
         ),
         (
             "siamese_manhattan",
