@@ -17,7 +17,7 @@ from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects import custom as custom_code
-from reconstruct.objects import libraries, placeholders
+from reconstruct.objects import libraries, own_names, placeholders
 from reconstruct.objects.missing import missing
 from reconstruct.readers import read
 from reconstruct.recovery import Options, Recovery
@@ -154,6 +154,9 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     if options.source is not None:
         options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)
         given = {**keras_3.registered_for_one(known), **given}
+    given = own_names.beside_keras(given)
+    artifact, preferred = own_names.preferred(artifact, given)
+    recovery.add(*preferred)
     outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
     assert outcome.artifact.model is not None
     lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}

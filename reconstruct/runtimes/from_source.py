@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import NotEquivalent, ReconstructError
 from reconstruct.inspection import missing_objects
-from reconstruct.objects import custom, known, lambdas
+from reconstruct.objects import custom, known, lambdas, own_names
 from reconstruct.objects.source import Candidate, Extraction, Source, Wanted
 from reconstruct.runtimes import source_training
 from reconstruct.runtimes.fixed_draws import fixed_draws
+from reconstruct.stock import LAYERS
 from reconstruct.verification import probes
 from reconstruct.verification.comparison import TOLERANCE, compare
 from reconstruct.verification.examples import read_examples
@@ -62,12 +64,13 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
     chosen = Chosen()
     wanted = list(_wanted(artifact, given))
     for_training = source_training.wanted(artifact, given)
-    if not wanted and not for_training:
-        return chosen
     source = Source(root)
+    alike = [w for w in _alike(artifact, given, source) if w.name not in {other.name for other in wanted}]
+    if not wanted and not for_training and not alike:
+        return chosen
     folder = Path(tempfile.mkdtemp(prefix="reconstruct-source-"))
     weakref.finalize(chosen, shutil.rmtree, folder, ignore_errors=True)  # the oracles read the module later
-    choice = _choose(chosen, artifact, source, given, wanted, folder, examples)
+    choice = _choose(chosen, artifact, source, given, wanted, alike, folder, examples)
     made = source_training.definitions(source, for_training, choice, folder / "training")
     chosen.objects |= made.objects
     chosen.findings += made.findings
@@ -81,13 +84,17 @@ def _choose(
     source: Source,
     given: Mapping[str, Any],
     wanted: Sequence[Wanted],
+    alike: Sequence[Wanted],
     folder: Path,
     examples: str | None,
 ) -> Mapping[str, Candidate]:
     """Put into `chosen` the definitions with which the model can be built, and what is to be said of them."""
     chosen.findings += _about_tree(source, [w for w in wanted if w.name not in _known(artifact, given)])
     trials: list[_Trial] = []
-    for number, choice in enumerate(source.choices(wanted)):
+    choices = itertools.chain(source.choices([*wanted, *alike]), source.choices(wanted) if alike else ())
+    for number, choice in enumerate(choices):
+        if alike and any(t.error is None for t in trials) and not any(w.name in choice for w in alike):
+            break  # what the tree has by a name of Keras fits
         path = folder / str(number) / MODULE
         path.parent.mkdir()
         extraction = source.extract(choice)
@@ -96,6 +103,8 @@ def _choose(
         if trial.error is not None:
             trial = _with_arguments(artifact, given, trial, wanted, examples) or trial
         trials.append(trial)
+    if not wanted and not any(t.error is None for t in trials):
+        return {}
     if not trials:
         return {}
     fitting = [t for t in trials if t.error is None]
@@ -103,7 +112,7 @@ def _choose(
     chosen.path, chosen.objects = taken.path, taken.objects
     if not chosen.objects and taken.error is not None:
         raise taken.error
-    chosen.findings += _about_choice(source, wanted, taken, trials)
+    chosen.findings += _about_choice(source, [*wanted, *alike], taken, trials)
     if taken.arguments and examples is None:
         chosen.doubt = _assumed_arguments(taken)
         chosen.findings.append(chosen.doubt)
@@ -146,6 +155,26 @@ def _wanted(artifact: Artifact, given: Mapping[str, Any]) -> Iterator[Wanted]:
     yield from (Wanted(name, kind) for name, kind in names.items() if name not in given)
 
 
+def _alike(artifact: Artifact, given: Mapping[str, Any], source: Source) -> list[Wanted]:
+    """Names of Keras's own by which the file means what the tree defines: an activation that the tree gives to Keras
+    or that the Keras of the file did not have, and a class with none of the fields that Keras's own would have saved.
+    """
+    found: dict[str, Wanted] = {}
+    for layer in artifact.model.walk() if artifact.model is not None else ():
+        for _, name in own_names.activations(layer):
+            meant = name in source.index.registered or not own_names.had_activation(artifact.writer, name)
+            if meant and name not in given and name in source.index.found:
+                found[name] = Wanted(name, "activation")
+        name = layer.class_name
+        stock = getattr(keras.layers, name, None) if name in LAYERS and name in source.index.found else None
+        if stock is None or layer.is_model or custom.find(given, name, layer.package) is not None:
+            continue
+        fields = inspect.signature(stock.__init__).parameters.keys() - {"self", "args", "kwargs", "name", "dtype"}
+        if fields and not fields & layer.config.keys():
+            found[name] = Wanted(name, "layer", (layer.config,), tuple(layer.weights))
+    return list(found.values())
+
+
 def _known(artifact: Artifact, given: Mapping[str, Any]) -> set[str]:
     """The names that can do without the user's code, since they are known from elsewhere."""
     assert artifact.model is not None
@@ -178,8 +207,8 @@ def _tried(artifact: Artifact, given: Mapping[str, Any], trial: _Trial, examples
     try:
         found = custom.load([trial.path])
         trial.objects = {name: found[name] for name in trial.choice if name in found}
-        objects = {**given, **trial.objects}
-        outcome = rules.apply(artifact, rules.RULES, objects)
+        objects = own_names.beside_keras({**given, **trial.objects})
+        outcome = rules.apply(own_names.preferred(artifact, objects)[0], rules.RULES, objects)
         assert outcome.artifact.model is not None
         keras_3.clear()
         built = keras_3.build(outcome.artifact.model, {n: o for n, o in objects.items() if callable(o)})
