@@ -23,6 +23,8 @@ REPOSITORIES = (
         (
             "gan_fade_in",
             "i = L.Input((4, 4, 2)); model = Model(i, ns['WeightedSum'](0.25)([L.Conv2D(3, 1)(i), L.Conv2D(3, 3, padding='same')(i)]))",
+            ".h5",
+            "unverified",
         ),
     ),
     *_of(
@@ -305,6 +307,8 @@ REPOSITORIES = (
         (
             "own_activations",
             "i = L.Input((4,)); model = Model(i, L.Dense(3, activation=ns['relu'])(L.Activation(ns['swish'])(i)))",
+            ".h5",
+            "unverified",
         ),
     ),
     *_of(
