@@ -17,7 +17,7 @@ from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects import custom as custom_code
-from reconstruct.objects import libraries, own_names, placeholders
+from reconstruct.objects import libraries, own_names, placeholders, unsaved
 from reconstruct.objects.missing import missing
 from reconstruct.readers import read
 from reconstruct.recovery import Options, Recovery
@@ -157,6 +157,10 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     given = own_names.beside_keras(given)
     artifact, preferred = own_names.preferred(artifact, given)
     recovery.add(*preferred)
+    unknown = unsaved.doubt(artifact.model, given) if artifact.model is not None else None
+    if unknown is not None:
+        recovery.add(unknown)
+        doubt = doubt or unknown
     outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
     assert outcome.artifact.model is not None
     lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}

@@ -54,7 +54,7 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
     wanted = list(_wanted(artifact, given))
     for_training = source_training.wanted(artifact, given)
     source = Source(root)
-    alike = [w for w in _alike(artifact, given, source) if w.name not in {other.name for other in wanted}]
+    alike = [w for w in _alike(artifact, given, source, examples) if w.name not in {other.name for other in wanted}]
     if not wanted and not for_training and not alike:
         return chosen
     folder = Path(tempfile.mkdtemp(prefix="reconstruct-source-"))
@@ -144,14 +144,19 @@ def _wanted(artifact: Artifact, given: Mapping[str, Any]) -> Iterator[Wanted]:
     yield from (Wanted(name, kind) for name, kind in names.items() if name not in given)
 
 
-def _alike(artifact: Artifact, given: Mapping[str, Any], source: Source) -> list[Wanted]:
+def _alike(artifact: Artifact, given: Mapping[str, Any], source: Source, examples: str | None) -> list[Wanted]:
     """Names of Keras's own by which the file means what the tree defines: an activation that the tree gives to Keras
     or that the Keras of the file did not have, and a class with none of the fields that Keras's own would have saved.
+    Where examples tell, any activation of the tree may be meant.
     """
     found: dict[str, Wanted] = {}
     for layer in artifact.model.walk() if artifact.model is not None else ():
         for _, name in own_names.activations(layer):
-            meant = name in source.index.registered or not own_names.had_activation(artifact.writer, name)
+            meant = (
+                examples is not None
+                or name in source.index.registered
+                or not own_names.had_activation(artifact.writer, name)
+            )
             if meant and name not in given and name in source.index.found:
                 found[name] = Wanted(name, "activation")
         name = layer.class_name

@@ -109,6 +109,8 @@ REPOSITORIES = (
         (
             "unet_unpooling",
             "i = L.Input((4, 4, 2)); p, a = ns['MaxPoolingWithArgmax2D']()(i); model = Model(i, ns['MaxUnpooling2D']()([p, a]))",
+            ".h5",
+            "unverified",
         ),
     ),
     *_of(
@@ -270,7 +272,12 @@ REPOSITORIES = (
             "keras1_scale",
             "model = Sequential([L.Convolution2D(4, 3, 3, input_shape=(6, 6, 2), dim_ordering='tf'), ns['Scale'](axis=3), L.Flatten()])",
         ),
-        ("keras1_tensor", "a, b = L.Input((3,)), L.Input((3,)); model = Model([a, b], ns['NTN'](3, 2)([a, b]))"),
+        (
+            "keras1_tensor",
+            "a, b = L.Input((3,)), L.Input((3,)); model = Model([a, b], ns['NTN'](3, 2)([a, b]))",
+            ".h5",
+            "unverified",
+        ),
     ),
     *_of(
         TF,
