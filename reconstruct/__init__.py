@@ -7,8 +7,8 @@ from reconstruct.errors import ReconstructError
 from reconstruct.goldens import check, record, verify
 from reconstruct.limits import Limits
 from reconstruct.migrate import migrate
-from reconstruct.objects.custom import load as custom_objects
 from reconstruct.objects.custom import register
+from reconstruct.objects.own_names import load as custom_objects
 from reconstruct.readers import read as inspect
 from reconstruct.recover import recover
 from reconstruct.recovery import Recovery

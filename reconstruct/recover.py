@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects import custom as custom_code
-from reconstruct.objects import libraries, placeholders
+from reconstruct.objects import libraries, own_names, placeholders, unsaved
 from reconstruct.objects import lost as lost_weights
 from reconstruct.objects.missing import missing
 from reconstruct.readers import read
@@ -166,6 +167,13 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     if options.source is not None:
         options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)
         given = {**keras_3.registered_for_one(known), **given}
+    given = own_names.beside_keras(given)
+    artifact, preferred = own_names.preferred(artifact, given)
+    recovery.add(*preferred)
+    unknown = unsaved.doubt(artifact.model, given) if artifact.model is not None else None
+    if unknown is not None:
+        recovery.add(unknown)
+        doubt = doubt or unknown
     outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
     assert outcome.artifact.model is not None
     lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}
@@ -205,10 +213,14 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         recovery.add(Finding("not_implemented", "error", "model", error.message, error.hint))
         recovery.stop(error.message)
         return
+    if not result.portable or recovery.random:
+        outputs = _with_fixed_draws(recovery, made, outputs)
     verdict = _verify(recovery, artifact, made, outputs, options, pool)
+    if recovery.random and verdict.agrees is not None:
+        recovery.add(_RANDOM_PARTS)
     result.verification = verdict.verification
     recovery.add(*verdict.findings)
-    if options.examples is not None:
+    if options.examples is not None and not recovery.random:
         doubt = None  # they are the original's, whatever wrote the file
     result.status = _status(verdict, doubt, result.assumptions)
     if options.custom_objects and verdict.agrees is None:
@@ -267,24 +279,59 @@ def _verify(
 ) -> Verdict:
     """Ask the best oracle there is."""
     from reconstruct.runtimes import keras_3
+    from reconstruct.runtimes.fixed_draws import fixed_draws
 
     model = recovery._model
     if not options.verify:
         return unverified("no oracle was to be asked")
     tolerance = tolerance_of(keras_3.compute_dtypes(model))
-    if options.examples is not None:
+    if options.examples is not None and not recovery.random:
         return against_examples(lambda xs: keras_3.run(model, xs), options.examples, tolerance)
     reason = None if options.trust_code else why_not_asked(artifact, recovery._custom_objects)
     if artifact.writer.backend == "theano" and artifact.writer.major == 1:
         reason = "no oracle runs Keras 1 on Theano"
     if any(f.code == lost_weights.FRESH for f in recovery.result.findings):
         reason = "layers have initial values in place of weights that the file lost"
-    if recovery.random:
-        reason = "the model draws random numbers in every call"
+    if _NOT_FIXED in recovery.result.findings:
+        reason = _NOT_FIXED.message
     if reason is not None:
         return unverified(reason)
-    asked = oracles_for(artifact, pool, trust_code=options.trust_code, custom=options.custom)
-    return against_oracles(asked, made, outputs, lambda xs: keras_3.layer_outputs(model, xs), tolerance)
+    fixed = recovery.random
+    asked = oracles_for(artifact, pool, trust_code=options.trust_code, custom=options.custom, fixed_draws=fixed)
+    with fixed_draws() if fixed else contextlib.nullcontext():
+        return against_oracles(asked, made, outputs, lambda xs: keras_3.layer_outputs(model, xs), tolerance)
+
+
+_RANDOM_PARTS = Finding(
+    "random_parts",
+    "warning",
+    "model",
+    "the model draws random numbers in every call, so that its outputs are never the same twice; it was compared with "
+    "the same fixed numbers in place of those drawn, here and in the oracle; examples would tell nothing",
+)
+_NOT_FIXED = Finding(
+    "draws_not_fixed",
+    "warning",
+    "model",
+    "the model gives other outputs in every call, and not by drawing from TensorFlow, so that they cannot be compared",
+)
+
+
+def _with_fixed_draws(recovery: Recovery, made: list[Arrays], outputs: list[Arrays]) -> list[Arrays]:
+    """The outputs with which a model that draws random numbers can be compared; those of any other as they are."""
+    model = recovery._model
+
+    def differs(again: list[Arrays], before: list[Arrays]) -> bool:
+        found = [compare(a, b) for a, b in zip(again, before, strict=True)]
+        return any(f.finite and not f.within(TOLERANCE) for f in found)
+
+    if not recovery.random and not differs([recovery.run(model, made[0])], outputs[:1]):
+        return outputs
+    recovery.random = True
+    fixed = [recovery.run(model, probe) for probe in made]
+    if differs([recovery.run(model, probe) for probe in made], fixed):
+        recovery.add(_NOT_FIXED)
+    return fixed
 
 
 def _status(verdict: Verdict, doubt: Finding | None, assumptions: Sequence[Any]) -> str:
@@ -315,7 +362,7 @@ def _take_native(
 
     try:
         native = keras_3.load(path, objects, compile=False)
-        same = all(compare(keras_3.run(native, p), o).within(TOLERANCE) for p, o in zip(made, outputs, strict=True))
+        same = all(compare(recovery.run(native, p), o).within(TOLERANCE) for p, o in zip(made, outputs, strict=True))
     except Exception:  # the second rung stands already
         return False
     if same:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -64,7 +65,7 @@ class Recovery:
     _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
     artifact: Artifact | None = None  # the file as it was read
     form: Layer | None = None  # the model as plain data, in the form of Keras 3
-    random: bool = False  # it draws numbers in every call, so only the shapes of its outputs stay the same
+    random: bool = False  # it draws numbers in every call: outputs are compared with fixed ones in their place
 
     @property
     def model(self) -> Any:
@@ -135,6 +136,14 @@ class Recovery:
         self.result.error = {"type": type(error).__name__, "message": message, "path": str(where), "hint": hint}
         self.error = error if isinstance(error, ReconstructError) else ReconstructError(message, path=str(where))
 
+    def run(self, model: Any, inputs: Arrays) -> Arrays:
+        """What a form of this model gives; with fixed numbers in place of those that it draws."""
+        from reconstruct.runtimes import keras_3
+        from reconstruct.runtimes.fixed_draws import fixed_draws
+
+        with fixed_draws() if self.random else contextlib.nullcontext():
+            return keras_3.run(model, inputs)
+
     def probes(self) -> list[tuple[Arrays, Arrays]]:
         """Inputs that the model runs on, seeded, and what it gives for them; each a list of arrays.
 
@@ -186,8 +195,8 @@ class Recovery:
                 hint = "a class of your own may lack get_config, or make variables in call"
                 raise BuildError(message, path=str(target), hint=hint) from error
             for inputs, outputs in self._expected:
-                found = compare(*_finite_where_alike(keras_3.run(again, inputs), outputs))
-                if found.problem if self.random else not found.within(TOLERANCE):
+                found = compare(*_finite_where_alike(self.run(again, inputs), outputs))
+                if not found.within(TOLERANCE):
                     raise BuildError(
                         f"the written file differs from the model: {found.problem or f'by {found.relative:.1e}'}",
                         path=str(target),

@@ -34,7 +34,7 @@ def _translated(layer: Layer, era: Era, context: Context) -> Layer | Noted:
                 "random_outputs",
                 "warning",
                 layer.path,
-                f"{layer.name!r} draws random numbers in every call, so outputs can only be compared statistically",
+                f"{layer.name!r} draws random numbers in every call, so that no two outputs are the same",
             )
         )
     if result.calls is not None:

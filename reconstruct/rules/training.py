@@ -308,8 +308,8 @@ def _metric(value: Any, log: _Log, binary: bool) -> Any:
     if name in ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper"):
         label = str(config.get("name") or "")
         package, name, _ = _name(config.get("fn"))
-        if name in log.custom:
-            return _wrapped(name, label)
+        if name in log.custom:  # Keras 3 would read a wrapper's name as that of the object given
+            return name if label == name else _wrapped(name, label)
     if package:
         log.missing("metric", name, "it is left out")
         return None

@@ -113,6 +113,10 @@ def _metrics_by_output(value: Any, names: Sequence[str]) -> Any:
 
 def _objects(value: Any) -> Any:
     if isinstance(value, dict):
+        if value.get("class_name") == "MeanMetricWrapper":  # its name, as that of a function given, would become it
+            config = dict(value["config"])
+            function = keras.saving.deserialize_keras_object(config.pop("fn"))
+            return keras.metrics.MeanMetricWrapper(function, **config)
         if "class_name" in value:
             return keras.saving.deserialize_keras_object(value)
         return {k: _objects(v) for k, v in value.items()}

@@ -12,21 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import NotEquivalent, ReconstructError
 from reconstruct.inspection import missing_objects
-from reconstruct.objects import custom, known, lambdas
-from reconstruct.objects.source import Candidate, Extraction, Source, Wanted
-from reconstruct.runtimes import source_training
+from reconstruct.objects import custom, known, lambdas, own_names
+from reconstruct.objects.source import Candidate, Source, Wanted
+from reconstruct.runtimes import source_findings, source_training
+from reconstruct.runtimes.fixed_draws import fixed_draws
+from reconstruct.runtimes.source_findings import Trial
+from reconstruct.stock import LAYERS
 from reconstruct.verification import probes
 from reconstruct.verification.comparison import TOLERANCE, compare
 from reconstruct.verification.examples import read_examples
 
 MODULE = "definitions.py"
-SHOWN = 6
 MAX_GUESSES = 64
 
 
@@ -45,28 +48,22 @@ class Chosen:
     doubt: Finding | None = None
 
 
-@dataclass
-class _Trial:
-    choice: dict[str, Candidate]
-    extraction: Extraction
-    path: str
-    objects: dict[str, Any]
-    error: ReconstructError | None = None
-    outputs: list[list[np.ndarray]] | None = None
-    arguments: dict[str, int] = field(default_factory=dict)  # by layer and name, where the weights told them
-
-
 def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: str | None = None) -> Chosen:
     """Find what is missing in the source tree `root`, and take the definitions with which the model can be built."""
     chosen = Chosen()
     wanted = list(_wanted(artifact, given))
     for_training = source_training.wanted(artifact, given)
-    if not wanted and not for_training:
-        return chosen
     source = Source(root)
+    alike = [w for w in _alike(artifact, given, source, examples) if w.name not in {other.name for other in wanted}]
+    if not wanted and not for_training and not alike:
+        return chosen
     folder = Path(tempfile.mkdtemp(prefix="reconstruct-source-"))
     weakref.finalize(chosen, shutil.rmtree, folder, ignore_errors=True)  # the oracles read the module later
-    choice = _choose(chosen, artifact, source, given, wanted, folder, examples)
+    choice = _choose(chosen, artifact, source, given, wanted, alike, folder, examples)
+    doubtful = None if examples else _doubtful_name(artifact, source, given, choice, folder / "doubtful")
+    if doubtful is not None:
+        chosen.doubt = doubtful
+        chosen.findings.append(doubtful)
     made = source_training.definitions(source, for_training, choice, folder / "training")
     chosen.objects |= made.objects
     chosen.findings += made.findings
@@ -80,21 +77,23 @@ def _choose(
     source: Source,
     given: Mapping[str, Any],
     wanted: Sequence[Wanted],
+    alike: Sequence[Wanted],
     folder: Path,
     examples: str | None,
 ) -> Mapping[str, Candidate]:
     """Put into `chosen` the definitions with which the model can be built, and what is to be said of them."""
-    chosen.findings += _about_tree(source, [w for w in wanted if w.name not in _known(artifact, given)])
-    trials: list[_Trial] = []
-    for number, choice in enumerate(source.choices(wanted)):
-        path = folder / str(number) / MODULE
-        path.parent.mkdir()
-        extraction = source.extract(choice)
-        path.write_text(extraction.text, "utf-8")
-        trial = _tried(artifact, given, _Trial(choice, extraction, str(path), {}), examples)
+    chosen.findings += source_findings.about_tree(source, [w for w in wanted if w.name not in _known(artifact, given)])
+    trials: list[Trial] = []
+    choices = itertools.chain(source.choices([*wanted, *alike]), source.choices(wanted) if alike else ())
+    for number, choice in enumerate(choices):
+        if alike and any(t.error is None for t in trials) and not any(w.name in choice for w in alike):
+            break  # what the tree has by a name of Keras fits
+        trial = _tried(artifact, given, _trial(source, choice, folder / str(number)), examples)
         if trial.error is not None:
             trial = _with_arguments(artifact, given, trial, wanted, examples) or trial
         trials.append(trial)
+    if not wanted and not any(t.error is None for t in trials):
+        return {}
     if not trials:
         return {}
     fitting = [t for t in trials if t.error is None]
@@ -102,13 +101,13 @@ def _choose(
     chosen.path, chosen.objects = taken.path, taken.objects
     if not chosen.objects and taken.error is not None:
         raise taken.error
-    chosen.findings += _about_choice(source, wanted, taken, trials)
+    chosen.findings += source_findings.about_choice(source, [*wanted, *alike], taken, trials)
     if taken.arguments and examples is None:
-        chosen.doubt = _assumed_arguments(taken)
+        chosen.doubt = source_findings.assumed_arguments(taken)
         chosen.findings.append(chosen.doubt)
     others = [t for t in fitting if t is not taken and not _same(t, taken)]
     if others and examples is None:
-        chosen.doubt = _doubt(taken, others)
+        chosen.doubt = source_findings.ambiguous(taken, others)
         chosen.findings.append(chosen.doubt)
     return taken.choice
 
@@ -145,6 +144,31 @@ def _wanted(artifact: Artifact, given: Mapping[str, Any]) -> Iterator[Wanted]:
     yield from (Wanted(name, kind) for name, kind in names.items() if name not in given)
 
 
+def _alike(artifact: Artifact, given: Mapping[str, Any], source: Source, examples: str | None) -> list[Wanted]:
+    """Names of Keras's own by which the file means what the tree defines: an activation that the tree gives to Keras
+    or that the Keras of the file did not have, and a class with none of the fields that Keras's own would have saved.
+    Where examples tell, any activation of the tree may be meant.
+    """
+    found: dict[str, Wanted] = {}
+    for layer in artifact.model.walk() if artifact.model is not None else ():
+        for _, name in own_names.activations(layer):
+            meant = (
+                examples is not None
+                or name in source.index.registered
+                or not own_names.had_activation(artifact.writer, name)
+            )
+            if meant and name not in given and name in source.index.found:
+                found[name] = Wanted(name, "activation")
+        name = layer.class_name
+        stock = getattr(keras.layers, name, None) if name in LAYERS and name in source.index.found else None
+        if stock is None or layer.is_model or custom.find(given, name, layer.package) is not None:
+            continue
+        fields = inspect.signature(stock.__init__).parameters.keys() - {"self", "args", "kwargs", "name", "dtype"}
+        if fields and not fields & layer.config.keys():
+            found[name] = Wanted(name, "layer", (layer.config,), tuple(layer.weights))
+    return list(found.values())
+
+
 def _known(artifact: Artifact, given: Mapping[str, Any]) -> set[str]:
     """The names that can do without the user's code, since they are known from elsewhere."""
     assert artifact.model is not None
@@ -170,15 +194,40 @@ def _names_of(layer: Layer) -> Iterator[tuple[str, str]]:
         yield from ((name, "value") for name in program.globals(lacks))
 
 
-def _tried(artifact: Artifact, given: Mapping[str, Any], trial: _Trial, examples: str | None) -> _Trial:
+def _doubtful_name(
+    artifact: Artifact, source: Source, given: Mapping[str, Any], choice: Mapping[str, Candidate], folder: Path
+) -> Finding | None:
+    """A finding for an activation that may be Keras's or another of that name in the tree, where it matters which."""
+    assert artifact.model is not None
+    names = {name for layer in artifact.model.walk() for _, name in own_names.activations(layer)}
+    taken = None
+    for name in sorted((names & source.index.found.keys()) - choice.keys() - given.keys()):
+        for candidate in source.candidates(Wanted(name, "activation"))[:1]:
+            taken = taken or _tried(artifact, given, _trial(source, choice, folder / "taken"), None)
+            other = _tried(artifact, given, _trial(source, {**choice, name: candidate}, folder / name), None)
+            if taken.error is None and other.error is None and not _same(taken, other):
+                return source_findings.doubtful_name(name, candidate)
+    return None
+
+
+def _trial(source: Source, choice: Mapping[str, Candidate], folder: Path) -> Trial:
+    """A choice, with its module written into a folder of its own."""
+    extraction = source.extract(choice)
+    folder.mkdir(parents=True)
+    path = folder / MODULE
+    path.write_text(extraction.text, "utf-8")
+    return Trial(dict(choice), extraction, str(path))
+
+
+def _tried(artifact: Artifact, given: Mapping[str, Any], trial: Trial, examples: str | None) -> Trial:
     """Build the model with these definitions, and run it on what tells one from another."""
     from reconstruct.runtimes import keras_3
 
     try:
         found = custom.load([trial.path])
         trial.objects = {name: found[name] for name in trial.choice if name in found}
-        objects = {**given, **trial.objects}
-        outcome = rules.apply(artifact, rules.RULES, objects)
+        objects = own_names.beside_keras({**given, **trial.objects})
+        outcome = rules.apply(own_names.preferred(artifact, objects)[0], rules.RULES, objects)
         assert outcome.artifact.model is not None
         keras_3.clear()
         built = keras_3.build(outcome.artifact.model, {n: o for n, o in objects.items() if callable(o)})
@@ -197,8 +246,8 @@ def _tried(artifact: Artifact, given: Mapping[str, Any], trial: _Trial, examples
 
 
 def _with_arguments(
-    artifact: Artifact, given: Mapping[str, Any], trial: _Trial, wanted: Sequence[Wanted], examples: str | None
-) -> _Trial | None:
+    artifact: Artifact, given: Mapping[str, Any], trial: Trial, wanted: Sequence[Wanted], examples: str | None
+) -> Trial | None:
     """The trial with values for arguments that a class without `get_config` did not save: a size that the shapes of
     its weights leave no choice about. None where several would do, or none does."""
     lacking: dict[str, dict[str, list[str]]] = {}  # class, layer, arguments
@@ -227,7 +276,7 @@ def _with_arguments(
                     own_values.setdefault(layer_name, {})[name] = value
             lines.append(_FROM_CONFIG.format(cls=cls_name, values=own_values))
         path.write_text("\n".join(lines), "utf-8")
-        other = _tried(artifact, given, _Trial(trial.choice, trial.extraction, str(path), {}), examples)
+        other = _tried(artifact, given, Trial(trial.choice, trial.extraction, str(path)), examples)
         if other.error is None:
             other.arguments = {f"{layer}.{name}": v for (_, layer, name), v in zip(spots, values, strict=True)}
             fitting.append(other)
@@ -251,103 +300,15 @@ def _outputs(model: Any, described: Layer) -> list[list[np.ndarray]] | None:
     inputs = [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
     for size in probes.sizes_to_try(inputs):
         try:
-            return [keras_3.run(model, probe) for probe in probes.make(inputs, size)]
+            with fixed_draws():  # or a model that draws would differ from itself
+                return [keras_3.run(model, probe) for probe in probes.make(inputs, size)]
         except Exception:  # another size of an open axis, perhaps
             continue
     raise ReconstructError("the model is built, but does not run")
 
 
-def _same(one: _Trial, other: _Trial) -> bool:
+def _same(one: Trial, other: Trial) -> bool:
     """Whether two choices give the same outputs, so that it is of no account which one is taken."""
     if one.outputs is None or other.outputs is None:
         return one.outputs is other.outputs
     return all(compare(a, b).within(TOLERANCE) for a, b in zip(one.outputs, other.outputs, strict=True))
-
-
-# What the user is told
-
-
-def _about_tree(source: Source, wanted: Sequence[Wanted]) -> Iterator[Finding]:
-    for each in wanted:
-        for place in source.acting(each):
-            message = f"{each.name} is not taken from {place}, which is not run"
-            yield Finding("source_not_run", "warning", "model", message, "give its value or code: --custom FILE.py")
-    absent = [w.name for w in wanted if w.kind != "value" and not source.candidates(w)]
-    if absent:
-        files = len(source.index.tree.files)
-        yield Finding(
-            "source_missing",
-            "warning",
-            "model",
-            f"{', '.join(absent)}: nothing in the {files} files of {source.root} defines "
-            f"{'it' if len(absent) == 1 else 'them'}",
-            "name the folder of the whole project, or give the code: --custom FILE.py",
-        )
-        if source.unreadable:
-            shown = "; ".join(source.unreadable[:SHOWN]) + ("; …" if len(source.unreadable) > SHOWN else "")
-            yield Finding("source_unreadable", "warning", "model", f"files that could not be parsed: {shown}")
-
-
-def _about_choice(
-    source: Source, wanted: Sequence[Wanted], taken: _Trial, trials: Sequence[_Trial]
-) -> Iterator[Finding]:
-    own = {c.place for c in taken.choice.values()}
-    needed = [f"{p.name} ({p.place})" for p in taken.extraction.pieces if p.place not in own]
-    for name, candidate in taken.choice.items():
-        with_ = f", with {', '.join(needed[:SHOWN])}{' …' if len(needed) > SHOWN else ''}" if needed else ""
-        yield Finding("source_used", "info", candidate.place, f"{name} is defined at {candidate.place}{with_}")
-        needed = []
-    for name, why in taken.extraction.missing.items():
-        yield Finding(
-            "source_incomplete",
-            "warning",
-            "model",
-            f"the definitions use {name}, which could not be had: {why}",
-            "give the name a value in a file of your own: --custom FILE.py",
-        )
-    for each in wanted:
-        others = [c for c in source.candidates(each) if c is not taken.choice.get(each.name)]
-        others = [c for c in others if c.place != taken.choice[each.name].place] if each.name in taken.choice else []
-        if not others:
-            continue
-        told = "; ".join(f"{c.place}{_why(c, trials)}" for c in others[:SHOWN])
-        yield Finding(
-            "source_candidates",
-            "info",
-            taken.choice[each.name].place,
-            f"{each.name} is defined {len(others) + 1} times; {taken.choice[each.name].place} was taken, not {told}",
-        )
-
-
-def _why(candidate: Candidate, trials: Sequence[_Trial]) -> str:
-    with_it = [t for t in trials if any(c.place == candidate.place for c in t.choice.values())]
-    errors = [t.error for t in with_it]
-    if not errors:
-        return " (not tried)"
-    error = errors[0]
-    return f" ({error.message.splitlines()[0][:200]})" if error is not None and all(errors) else " (which fits too)"
-
-
-def _assumed_arguments(taken: _Trial) -> Finding:
-    values = ", ".join(f"{argument}={value}" for argument, value in taken.arguments.items())
-    return Finding(
-        "argument_from_weights",
-        "warning",
-        "model",
-        f"the file does not say what some arguments were; of the sizes of its weights only these fit: {values}; an "
-        "oracle is given the same and cannot tell",
-        "write get_config into the class with the right values, or give --examples E.npz",
-    )
-
-
-def _doubt(taken: _Trial, others: Sequence[_Trial]) -> Finding:
-    places = sorted({c.place for t in others for n, c in t.choice.items() if c.place != taken.choice[n].place})
-    used = ", ".join(c.place for c in taken.choice.values())
-    return Finding(
-        "source_ambiguous",
-        "warning",
-        "model",
-        f"other definitions fit the file as well and compute something else: {', '.join(places)}; {used} was taken, "
-        "and an oracle that runs the same code cannot tell",
-        "give examples of inputs and their true outputs: --examples E.npz; or the right code: --custom FILE.py",
-    )

@@ -20,6 +20,7 @@ where kind is 'unknown_object', 'load', 'run' or 'request'.
 Probes run in inference mode; stateful layers start every probe from zero states. The process ends when stdin ends.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -70,7 +71,10 @@ class Session:
             if request.get("op") == "describe":
                 return {"ok": True, **self.runtime.describe(self._load(request))}
             if request.get("op") == "run":
-                return {"ok": True, **self._run(request)}
+                from reconstruct.runtimes.fixed_draws import fixed_draws
+
+                with fixed_draws() if request.get("fixed_draws") else contextlib.nullcontext():
+                    return {"ok": True, **self._run(request)}
             return {"ok": False, "kind": "request", "error": f"unknown op {request.get('op')!r}"}
         except LoadError as error:
             text = _text(error.__cause__)
@@ -85,7 +89,7 @@ class Session:
         names = list(request.get("names") or ())
         try:
             sources = [path, *([weights] if weights else []), *map(Path, custom)]
-            key = (*map(_state, sources), *names, trust)
+            key = (*map(_state, sources), *names, trust, request.get("fixed_draws"))
             if key != self.key:
                 self._drop()
                 from reconstruct.runtimes import originals

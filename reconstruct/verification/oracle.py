@@ -43,9 +43,15 @@ class OracleFailed(ReconstructError):
 
 
 def for_artifact(
-    artifact: Artifact, pool: WorkerPool, *, trust_code: bool, custom: Sequence[str], seconds: float = SECONDS
+    artifact: Artifact,
+    pool: WorkerPool,
+    *,
+    trust_code: bool,
+    custom: Sequence[str],
+    seconds: float = SECONDS,
+    fixed_draws: bool = False,
 ) -> Iterator[Oracle]:
-    """The oracles for a file, best first."""
+    """The oracles for a file, best first; with `fixed_draws` they draw fixed numbers in place of random ones."""
     writer = artifact.writer
     for runtime in oracles.for_writer(writer.keras, writer.backend, artifact.container):
         name = runtime.name if runtime.earlier else f"{runtime.name} {runtime.version}"
@@ -57,7 +63,7 @@ def for_artifact(
                     oracles.install(runtime)
                 except OracleUnavailable as error:
                     raise OracleFailed(error.message, hint=error.hint) from error
-            return _ask(pool, runtime, artifact, probes, layers, trust_code, custom, seconds)
+            return _ask(pool, runtime, artifact, probes, layers, trust_code, custom, seconds, fixed_draws)
 
         yield Oracle(name.strip(), run)
 
@@ -71,6 +77,7 @@ def _ask(
     trust_code: bool,
     custom: Sequence[str],
     seconds: float,
+    fixed_draws: bool,
 ) -> Answer:
     assert artifact.model is not None
     with tempfile.TemporaryDirectory(prefix="reconstruct-") as folder:
@@ -86,6 +93,7 @@ def _ask(
             "names": _names(artifact),
             "training_parts": [dataclasses.astuple(part) for part in training_parts.parts(artifact.model)],
             "trust_code": trust_code,
+            "fixed_draws": fixed_draws,
         }
         if artifact.weights_source is not None:
             request["weights"] = str(Path(artifact.weights_source).absolute())

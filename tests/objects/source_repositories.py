@@ -23,6 +23,8 @@ REPOSITORIES = (
         (
             "gan_fade_in",
             "i = L.Input((4, 4, 2)); model = Model(i, ns['WeightedSum'](0.25)([L.Conv2D(3, 1)(i), L.Conv2D(3, 3, padding='same')(i)]))",
+            ".h5",
+            "unverified",
         ),
     ),
     *_of(
@@ -42,7 +44,12 @@ REPOSITORIES = (
             "i = L.Input((4,)); model = Model(i, L.Dense(2)(ns['MCDropout'](0.4)(L.Dense(8)(i))))",
             ".keras",
         ),
-        ("vae_lambda", "i = L.Input((4,)); model = Model(i, L.Lambda(ns['sampling'])([L.Dense(2)(i), L.Dense(2)(i)]))"),
+        (
+            "vae_lambda",
+            "i = L.Input((4,)); model = Model(i, L.Lambda(ns['sampling'])([L.Dense(2)(i), L.Dense(2)(i)]))",
+            ".h5",
+            "unverified",
+        ),
     ),
     *_of(
         TF,
@@ -75,6 +82,8 @@ REPOSITORIES = (
         (
             "siamese_distance",
             "b = ns['create_base_network']((4, 4)); p, q = L.Input((4, 4)), L.Input((4, 4)); model = Model([p, q], L.Lambda(ns['euclidean_distance'], output_shape=ns['eucl_dist_output_shape'])([b(p), b(q)])); model.compile(loss=ns['contrastive_loss'], optimizer='rmsprop', metrics=[ns['accuracy']])",
+            ".h5",
+            "unverified",
         ),
         (
             "siamese_manhattan",
@@ -100,6 +109,8 @@ REPOSITORIES = (
         (
             "unet_unpooling",
             "i = L.Input((4, 4, 2)); p, a = ns['MaxPoolingWithArgmax2D']()(i); model = Model(i, ns['MaxUnpooling2D']()([p, a]))",
+            ".h5",
+            "unverified",
         ),
     ),
     *_of(
@@ -261,7 +272,12 @@ REPOSITORIES = (
             "keras1_scale",
             "model = Sequential([L.Convolution2D(4, 3, 3, input_shape=(6, 6, 2), dim_ordering='tf'), ns['Scale'](axis=3), L.Flatten()])",
         ),
-        ("keras1_tensor", "a, b = L.Input((3,)), L.Input((3,)); model = Model([a, b], ns['NTN'](3, 2)([a, b]))"),
+        (
+            "keras1_tensor",
+            "a, b = L.Input((3,)), L.Input((3,)); model = Model([a, b], ns['NTN'](3, 2)([a, b]))",
+            ".h5",
+            "unverified",
+        ),
     ),
     *_of(
         TF,
@@ -298,6 +314,8 @@ REPOSITORIES = (
         (
             "own_activations",
             "i = L.Input((4,)); model = Model(i, L.Dense(3, activation=ns['relu'])(L.Activation(ns['swish'])(i)))",
+            ".h5",
+            "unverified",
         ),
     ),
     *_of(

@@ -22,7 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SHOWN = (
     "attention_masked transformer_encoder required_argument_not_saved python_2 rnn_step activation_renamed "
     "keras1_attention keras1_gate recurrent_subclass rnn_cell residual_block transformer_block_zip subclassed_model cbam_zip "  # noqa: E501
-    "notebook_embedding class_twice class_twice_ambiguous lambda_global"
+    "notebook_embedding class_twice class_twice_ambiguous lambda_global "
+    "gan_critic vae_sampling mc_dropout noisy_policy unet_partial_convolution unet_upsampling class_factory token_embedding "  # noqa: E501
+    "tcn_block vit_patches vit_encoder_zip spatial_transformer tensorflow_contrib keras1_context training_objects_zip "
+    "spectral_norm regressor_in_graph_zip cell_both_ways cell_of_cells_zip"
 ).split()
 
 
@@ -57,7 +60,7 @@ def test_a_model_is_recovered_with_its_authors_source(
     findings = {f.code: f for f in recovery.result.findings}
     assert "source_used" in findings
     beside = tmp_path / "out_layers.py"
-    assert beside.exists() != recovery.result.portable
+    assert beside.exists() == (not recovery.result.portable or recovery.model.compiled)
     if beside.exists():  # whoever gets the two files can load the model
         keras.models.load_model(tmp_path / "out.keras", reconstruct.custom_objects([str(beside)]))
     with np.load(path.with_suffix(".npz")) as stored:
@@ -65,7 +68,7 @@ def test_a_model_is_recovered_with_its_authors_source(
         recorded = [stored[k] for k in stored.files if k.startswith("y")]
     same = all(np.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(outputs, recorded, strict=True))
     # Where two definitions fit, nothing in the file tells which one it was, and nothing may claim to know
-    assert same or "source_ambiguous" in findings
+    assert same or findings.keys() & {"source_ambiguous", "random_parts"}
     if case.name == "class_twice_ambiguous":
         assert "source_ambiguous" in findings
     if case.name == "class_twice":

@@ -127,7 +127,7 @@ def sampling(layer: Layer) -> Layer | Noted:
         op("sum", "add", Ref("input_0"), Ref("spread")),
         inputs=2,
     )
-    message = f"{layer.name!r} draws random numbers in every call, so outputs can only be compared statistically"
+    message = f"{layer.name!r} draws random numbers in every call, so that no two outputs are the same"
     return Noted(made, (Finding("random_outputs", "warning", layer.path, message),))
 
 

@@ -48,11 +48,13 @@ class Scope:
 
 @dataclass
 class Index:
-    """All definitions of a tree. `found` has them by the name that a saved model may call them by."""
+    """All definitions of a tree. `found` has them by the name that a saved model may call them by; `registered` are
+    the names that the tree gives to Keras, in a mapping of custom objects or by a decorator."""
 
     tree: Tree
     modules: dict[str, Scope] = field(default_factory=dict)
     found: dict[str, list[Definition]] = field(default_factory=dict)
+    registered: set[str] = field(default_factory=set)
 
 
 def index(tree: Tree) -> Index:
@@ -166,6 +168,7 @@ def _aliases(node: ast.AST, scope: Scope, made: Index) -> None:
     for key, value in pairs:
         if isinstance(key, ast.Constant) and isinstance(key.value, str) and not isinstance(value, ast.Constant):
             name = key.value
+            made.registered.add(name)
             if name.isidentifier() and not (isinstance(value, ast.Name) and value.id == name):
                 made.found.setdefault(name, []).append(Definition(name, "alias", value, scope, value.lineno))
 
@@ -183,6 +186,7 @@ def _registered(node: ast.ClassDef | Function, scope: Scope, made: Index) -> Non
     for decorator in node.decorator_list:
         if not isinstance(decorator, ast.Call) or not ast.unparse(decorator.func).endswith(_REGISTERING):
             continue
+        made.registered.add(node.name)
         given = [k.value for k in decorator.keywords if k.arg == "name"] + decorator.args[1:2]
         for value in given:
             if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value != node.name:

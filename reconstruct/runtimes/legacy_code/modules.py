@@ -107,6 +107,9 @@ def _decorator(*args: Any, **kwargs: Any) -> Any:
 
 
 def _old_activations(identifier: Any) -> Any:
+    own = keras.saving.get_registered_object(identifier) if isinstance(identifier, str) else None
+    if callable(own):  # the user's of that name went before Keras's (keras/utils/generic_utils.py)
+        return own
     if identifier == "hard_sigmoid":
         return backend.get("hard_sigmoid")
     if identifier is None:

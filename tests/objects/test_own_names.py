@@ -1,0 +1,79 @@
+"""Names of Keras's own that the user gives, and arguments that no file holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconstruct.artifact import Artifact, Graph, Layer, Writer
+from reconstruct.objects import own_names, training_parts, unsaved
+
+
+def _model(*layers: Layer) -> Layer:
+    return Layer("Sequential", "model", graph=Graph(layers))
+
+
+def _artifact(model: Layer, keras: str = "2.2.4") -> Artifact:
+    writer = Writer(keras, "tensorflow")
+    return Artifact("a.h5", "h5-model", writer, model, writer)
+
+
+def relu(x: float) -> float:
+    return 2 * x
+
+
+def test_a_function_given_is_meant_where_a_stock_layer_names_it() -> None:
+    given = own_names.beside_keras({"relu": relu})
+    dense = Layer("Dense", "d", {"activation": "relu"}, path="model/d")
+    artifact, findings = own_names.preferred(_artifact(_model(dense)), given)
+    assert artifact.model is not None
+    changed = next(n for n in artifact.model.walk() if n.name == "d")
+    assert given[changed.config["activation"]](3) == 6
+    assert [f.message for f in findings] == ["relu is the function that was given, and not Keras's own of that name"]
+
+
+def test_without_such_a_function_nothing_changes() -> None:
+    before = _artifact(_model(Layer("Dense", "d", {"activation": "relu"})))
+    after, findings = own_names.preferred(before, own_names.beside_keras({"mine": relu}))
+    assert after is before
+    assert not findings
+
+
+def test_which_keras_had_which_activation() -> None:
+    assert own_names.had_activation(Writer("2.2.4", "tensorflow"), "relu")
+    assert not own_names.had_activation(Writer("2.3.1", "tensorflow"), "swish")
+    assert not own_names.had_activation(Writer("2.2.4-tf", "tensorflow"), "swish")
+    assert own_names.had_activation(Writer("2.4.0", "tensorflow"), "gelu")
+
+
+class Mix:
+    def __init__(self, alpha: float = 0.5, kernel_initializer: str = "zeros", unused: int = 3, **options: Any) -> None:
+        self.alpha = alpha
+
+
+class Saved(Mix):
+    def __init__(self, units: int = 4, beta: float = 0.5) -> None:
+        self.units, self.beta = units, beta
+
+
+def test_arguments_that_the_file_does_not_hold_are_a_doubt() -> None:
+    finding = unsaved.doubt(_model(Layer("Mix", "mix", {"name": "mix"})), {"Mix": Mix})
+    assert finding is not None
+    assert "mix.alpha=0.5;" in finding.message
+    assert "unused" not in finding.message
+
+
+def test_no_doubt_of_a_class_that_saved_its_arguments() -> None:
+    assert unsaved.doubt(_model(Layer("Saved", "s", {"units": 2})), {"Saved": Saved}) is None
+    assert unsaved.doubt(_model(Layer("Mix", "mix", {})), {}) is None
+
+
+def test_parts_for_training_are_found_at_any_depth() -> None:
+    constraint = {"class_name": "Clip", "config": {"value": 1}}
+    own = {"class_name": "function", "config": "my_init", "registered_name": "my_init"}
+    cell = {"class_name": "Cell", "config": {"recurrent_initializer": own}}
+    model = _model(Layer("Dense", "d", {"kernel_constraint": constraint, "kernel_initializer": "zeros", "cell": cell}))
+    assert training_parts.parts(model) == [
+        training_parts.Part("Clip", "constraint", ("value",)),
+        training_parts.Part("zeros", "initializer", None),
+        training_parts.Part("my_init", "initializer", None),
+    ]
