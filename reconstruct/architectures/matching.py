@@ -43,9 +43,13 @@ def matches(layers: Sequence[Layer], writer: Writer, named: bool) -> list[Match]
 
 
 def _kind(layer: Layer) -> str:
-    """The class that tells layers with weights apart; a single vector is what ConvNeXt scales with."""
+    """The class that tells layers with weights apart. In ConvNeXt a single vector is a scale, and what is called
+    depthwise is a convolution with a group for each channel."""
     shapes = [t.shape for t in layer.weights.values()]
-    return "LayerScale" if len(shapes) == 1 and len(shapes[0]) == 1 else layer.class_name
+    if len(shapes) == 1 and len(shapes[0]) == 1:
+        return "LayerScale"
+    grouped = layer.class_name == "DepthwiseConv2D" and shapes[0][-2] == 1 < shapes[0][-1]
+    return "Conv2D" if grouped else layer.class_name
 
 
 Places = Mapping[str, Sequence[int]]
@@ -88,6 +92,7 @@ def _anywhere(architecture: Architecture, layers: Sequence[Layer]) -> frozenset[
     """The architecture's layers without weights in a file whose order does not tell where these stand, the first of
     each class; None where it has others."""
     wanted = Counter(r.class_name for r in architecture.rows if not r.variables)
+    wanted["Rescaling"] = architecture.scalings
     found: dict[str, list[int]] = {}
     for i, layer in enumerate(layers):
         if not layer.weights and layer.class_name != "InputLayer":
@@ -111,11 +116,10 @@ def _around(
     first, last = min(weighted), max(weighted)
     inside = [i for i in range(first, last) if not layers[i].weights]
     before = [i for i in range(first) if layers[i].class_name != "InputLayer"]
-    telling = {"Rescaling"} if same_names else _TELLING | {"Rescaling"}
-    have = Counter(layers[i].class_name for i in inside if layers[i].class_name in telling)
-    wanted = Counter(r.class_name for r in rows[own[0] : own[-1]] if r.class_name in telling)
-    scaled = sum(r.class_name == "Rescaling" for r in rows[: own[0]])
-    if inside and (have != wanted or sum(layers[i].class_name == "Rescaling" for i in before) < scaled):
+    have = Counter(layers[i].class_name for i in inside if layers[i].class_name in _TELLING)
+    wanted = Counter(r.class_name for r in rows[own[0] : own[-1]] if r.class_name in _TELLING)
+    scalings = sum(layers[i].class_name == "Rescaling" for i in (*before, *inside))
+    if inside and ((have != wanted and not same_names) or scalings < architecture.scalings):
         return None
     after = range(last + 1, len(layers))
     leading = _alike([r.class_name for r in reversed(rows[: own[0]])], layers, before[::-1])

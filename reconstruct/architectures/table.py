@@ -54,6 +54,12 @@ class Architecture:
         return self.label.startswith("MobileNet")
 
     @cached_property
+    def scalings(self) -> int:
+        """How many layers scale the numbers of the image, before any convolution."""
+        first = next(i for i, row in enumerate(self.rows) if "kernel" in row.variables)
+        return sum(row.class_name == "Rescaling" for row in self.rows[:first])
+
+    @cached_property
     def weighted(self) -> Counter[str]:
         """How many layers with weights of each class it has."""
         return Counter(row.class_name for row in self.rows if row.variables)

@@ -82,7 +82,7 @@ class Found:
     sure: str
     witnesses: tuple[str, ...] = ()
     starts_model: bool = False  # whether it is the first of a nested model
-    within: str | None = None  # the innermost nested model that it is in
+    within: tuple[str, ...] = ()  # the nested models that it is in, outermost first
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ def _of_groups(groups: Sequence[Group], artifact: Artifact) -> Iterator[Found]:
             kept = [f for f in inner if number == 0 or f.layer.class_name != "InputLayer"]
             inside = f"{number}/{group.name}"
             yield from (
-                replace(f, starts_model=f.starts_model or k == 0, within=f.within or inside) for k, f in enumerate(kept)
+                replace(f, starts_model=f.starts_model or k == 0, within=(inside, *f.within))
+                for k, f in enumerate(kept)
             )
         else:
             yield _layer(group, artifact, number == 0)

@@ -13,28 +13,25 @@ from reconstruct.inference.evidence import Evidence, Found
 def readings(evidence: Evidence, artifact: Artifact) -> Sequence[Evidence]:
     """The evidence with each known architecture as one layer of it, the likeliest first; as it is where none is known.
 
-    A nested model is looked at by itself; then all layers are.
+    A nested model is looked at by itself, outer ones first; then all layers are.
     """
     layers = evidence.layers
-    models = list(dict.fromkeys(f.within for f in layers if f.within is not None))
-    found = [(run, known) for m in models if (known := _known(run := _run(layers, m), layers, artifact))]
-    if not found:
-        whole = list(range(len(layers)))
-        known = _known(whole, layers, artifact)
-        found = [(whole, known)] if known else []
+    nested = list(dict.fromkeys(f.within[:depth] for f in layers for depth in range(1, len(f.within) + 1)))
+    found: list[tuple[list[int], list[Match]]] = []
+    for model in [*sorted(nested, key=len), ()]:
+        run = [i for i, f in enumerate(layers) if f.within[: len(model)] == model]
+        inside = any(set(run) <= set(other) for other, _ in found)
+        if (model or not found) and not inside and (known := _known(run, layers, artifact)):
+            found.append((run, known))
     if not found:
         return [evidence]
     count = max(len(known) for _, known in found)
     made = [
-        _reading(evidence, [(run, known[min(k, len(known) - 1)]) for run, known in found], found[0][1], bool(models))
+        _reading(evidence, [(run, known[min(k, len(known) - 1)]) for run, known in found], found[0][1], bool(nested))
         for k in range(count)
     ]
     classic = all(known[0].architecture.classic for _, known in found)
     return [*made, evidence] if classic else made  # a classic may be another model with the same shapes
-
-
-def _run(layers: Sequence[Found], model: str) -> list[int]:
-    return [i for i, f in enumerate(layers) if f.within == model]
 
 
 def _known(run: Sequence[int], layers: Sequence[Found], artifact: Artifact) -> list[Match]:
