@@ -13,7 +13,7 @@ from reconstruct.salvage.tree import Array, Node, Unnamed, gone
 
 _BLOCK = 4096  # what file systems and downloads lose or fill with zeros is some of these
 _AT_ONCE = 1 << 24
-_MOST_DIFFERENT = 0.05  # of the bytes that copies have in common; more, and they are other files
+_MOST_DIFFERENT = 0.01  # of the bytes that copies have in common; more, and they are other files
 
 
 @dataclass(frozen=True)

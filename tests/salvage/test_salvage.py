@@ -145,8 +145,9 @@ def test_an_archive_without_directory_becomes_an_archive_again(tmp_path: Path) -
     assert reconstruct.inspect(tmp_path / "out.keras").container == "keras-zip"
 
 
-def test_copies_with_holes_in_other_places_are_one_whole(tmp_path: Path) -> None:
-    data = (FILES / HDF5[4]).read_bytes()
+@pytest.mark.parametrize("name", [HDF5[4], KERAS[1]])
+def test_copies_with_holes_in_other_places_are_one_whole(tmp_path: Path, name: str) -> None:
+    data = (FILES / name).read_bytes()
     hole = bytearray(data)
     hole[4096:12288] = bytes(8192)
     found, got = salvaged(tmp_path, data[: len(data) // 2], bytes(hole))
