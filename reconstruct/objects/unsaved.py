@@ -17,7 +17,7 @@ from reconstruct.objects.custom import find
 
 # What says nothing about outputs in inference, what weights and shapes of outputs confirm, and what nobody sets
 _OF_NO_DOUBT = re.compile(
-    r"init|regulari[sz]er|constraint|drop|(?<!dilation_)rate$|trainable|weights|seed|name|dtype|momentum|bias|epsilon|"
+    r"init|regulari[sz]er|constraint|drop|(?<!dilation_)rate$|trainable|weights|seed|name|dtype|momentum|bias|epsilon|^eps|"
     r"input_|batch_|verbose|mask|data_format|dim_ordering|return_|placeholder|debug"
 )
 
