@@ -90,7 +90,7 @@ def main() -> None:
                 confined = True
             allow(limits.recover_seconds * (os.cpu_count() or 1), _may_write(request["source"], limits))
             try:
-                result = _one(request, limits, pool, lambda message: _say(answers, {"progress": message}))
+                result = recovered(request, limits, pool, lambda message: _say(answers, {"progress": message}))
             except Exception as error:
                 traceback.print_exc()
                 failed = Recovery(Result(request["source"]))
@@ -106,7 +106,10 @@ def _may_write(source: str, limits: Limits) -> int:
     return (1 << 30) + limits.expansion_ratio * held
 
 
-def _one(request: dict[str, Any], limits: Limits, pool: WorkerPool, say: Callable[[str], None]) -> dict[str, Any]:
+def recovered(
+    request: Mapping[str, Any], limits: Limits, pool: WorkerPool, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """What the child does for a request, in this process."""
     hint, output = request["hint"], request["output"]
     recovery = recover(
         request["source"],

@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 
 import reconstruct.runtimes
 from reconstruct.cli import app
+from reconstruct.runtimes.recovering import Recoverer, recovered
+from reconstruct.runtimes.worker import WorkerPool
 
 DENSE = {"class_name": "Dense", "config": {"name": "dense", "units": 2, "batch_input_shape": [None, 3]}}
 MODEL = {"class_name": "Sequential", "config": {"name": "m", "layers": [DENSE]}}
@@ -163,7 +165,13 @@ CASES: dict[str, tuple[Callable[[Path], None], str, str]] = {
 
 @pytest.fixture
 def no_framework(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing a framework fails, also where another test did it before."""
+    """Importing a framework fails, also where another test did it before; `recover` works in this process."""
+
+    def recover(self: Recoverer, source: str, output: str, hint: Any, say: Any) -> dict[str, Any]:
+        with WorkerPool() as pool:
+            return recovered({"source": source, "output": output, "hint": hint}, self.limits, pool, say)
+
+    monkeypatch.setattr(Recoverer, "recover", recover)
     for name in ("keras", "tensorflow", "tf_keras", "reconstruct.runtimes.keras_3"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delattr(reconstruct.runtimes, "keras_3", raising=False)

@@ -55,7 +55,8 @@ def known(
 
         def unless_given(layer: Layer, context: Context) -> Layer | Noted:
             given = (layer.class_name, layer.package, f"{layer.package}>{layer.class_name}")
-            if any(name in context.objects for name in given):
+            operation = (layer.package or "").startswith(("keras.ops", "keras.src.ops"))
+            if operation or any(name in context.objects for name in given):
                 return layer
             result = translate(layer, context)
             if certain or result is layer:
