@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.limits import Limits
+from reconstruct.runtimes.answering import Say, answer_requests
 from reconstruct.runtimes.confinement import allow, confine, memory_of_machine
 from reconstruct.runtimes.worker import Worker, WorkerCrashed, environment
 
@@ -44,29 +44,18 @@ def _size(path: Path) -> int:
     return sum(p.stat().st_size for p in files if p.is_file())
 
 
-def main() -> None:
-    """Answer requests until stdin ends."""
+def _answer(request: dict[str, Any], say: Say) -> dict[str, Any]:
     from reconstruct.readers import read
 
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    answers.write('{"ok": true}\n')
-    answers.flush()
-    confined = False
-    for line in sys.stdin:
-        request = json.loads(line)
-        limits = Limits(**request["limits"])
-        if not confined:
-            confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
-            confined = True
-        allow(request["seconds"], 0)
-        # What is wrong with a file that can be read is found by its reader, who says it better
-        with contextlib.suppress(ReconstructError, OSError, ValueError, MemoryError):
-            for tensor in read(request["path"], limits).tensors:
-                tensor.read()
-        answers.write('{"ok": true}\n')
-        answers.flush()
+    limits = Limits(**request["limits"])
+    confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
+    allow(request["seconds"], 0)
+    # What is wrong with a file that can be read is found by its reader, who says it better
+    with contextlib.suppress(ReconstructError, OSError, ValueError, MemoryError):
+        for tensor in read(request["path"], limits).tensors:
+            tensor.read()
+    return {"ok": True}
 
 
 if __name__ == "__main__":
-    main()
+    answer_requests(_answer)

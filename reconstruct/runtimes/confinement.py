@@ -22,9 +22,12 @@ def confined() -> bool:
 def confine(memory: int) -> None:
     """Limit this process and those it starts to `memory` bytes of their own, without core dumps and without network.
 
-    To be called before there are other threads: a process that has some cannot leave the network.
+    To be called before there are other threads, since a process that has some cannot leave the network; a second call
+    does nothing.
     """
     global _confined
+    if _confined:
+        return
     _confined = True
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource

@@ -7,7 +7,6 @@ It shares one import of the frameworks between files.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -25,6 +24,7 @@ from reconstruct.limits import DEFAULT, Limits
 from reconstruct.recover import recover
 from reconstruct.recovery import Recovery
 from reconstruct.report import Result
+from reconstruct.runtimes.answering import Say, answer_requests
 from reconstruct.runtimes.confinement import allow, confine, memory_of_machine
 from reconstruct.runtimes.worker import Worker, WorkerCrashed, WorkerPool, environment
 
@@ -76,27 +76,21 @@ def _failed(source: str, error: ReconstructError, seconds: float) -> Result:
 
 def main() -> None:
     """Answer requests until stdin ends."""
-    # Frameworks print to stdout; answers go where they cannot reach
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    _say(answers, {"ok": True})
-    confined = False
     with WorkerPool() as pool:
-        for line in sys.stdin:
-            request = json.loads(line)
-            limits = Limits(**request["limits"])
-            if not confined:
-                confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
-                confined = True
-            allow(limits.recover_seconds * (os.cpu_count() or 1), _may_write(request["source"], limits))
-            try:
-                result = recovered(request, limits, pool, lambda message: _say(answers, {"progress": message}))
-            except Exception as error:
-                traceback.print_exc()
-                failed = Recovery(Result(request["source"]))
-                failed.fail(defect(error))
-                result = failed.report
-            _say(answers, {"ok": True, "result": result})
+        answer_requests(lambda request, say: {"ok": True, "result": _answer(request, pool, say)})
+
+
+def _answer(request: dict[str, Any], pool: WorkerPool, say: Say) -> dict[str, Any]:
+    limits = Limits(**request["limits"])
+    confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
+    allow(limits.recover_seconds * (os.cpu_count() or 1), _may_write(request["source"], limits))
+    try:
+        return recovered(request, limits, pool, lambda message: say({"progress": message}))
+    except Exception as error:
+        traceback.print_exc()
+        failed = Recovery(Result(request["source"]))
+        failed.fail(defect(error))
+        return failed.report
 
 
 def _may_write(source: str, limits: Limits) -> int:
@@ -151,11 +145,6 @@ def write(
         except (ReconstructError, OSError) as error:
             recovery.fail(error)
     return recovery.report
-
-
-def _say(answers: Any, message: dict[str, Any]) -> None:
-    answers.write(json.dumps(message) + "\n")
-    answers.flush()
 
 
 if __name__ == "__main__":

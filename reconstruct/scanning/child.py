@@ -5,7 +5,6 @@ As a module it is the child: a line of JSON on stdin names a file, one on stdout
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from typing import Any, Self
 
 from reconstruct.errors import ReconstructError
 from reconstruct.limits import DEFAULT, Limits
+from reconstruct.runtimes.answering import Say, answer_requests
 from reconstruct.runtimes.confinement import allow, confine
 
 
@@ -77,39 +77,20 @@ def _writable(value: Any) -> Any:
     return [_writable(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _one(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: dict[str, Any], say: Say) -> dict[str, Any]:
     limits = Limits(**request["limits"])
+    confine(limits.scan_bytes)
     allow(limits.scan_seconds, 0)  # it has nothing to write; pipes are no files
     path = request["path"].encode("latin-1").decode("utf-8", "surrogateescape")
     os.chdir(request["folder"])
-    return {"ok": True, "scan": entry(path, limits)}
+    try:
+        return {"ok": True, "scan": entry(path, limits)}
+    except MemoryError:
+        from reconstruct.scanning import crashed
 
-
-def main() -> None:
-    """Answer requests until stdin ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    confined = False
-    answers.write('{"ok": true}\n')
-    answers.flush()
-    for line in sys.stdin:
-        request = json.loads(line)
-        if not confined:
-            confine(Limits(**request["limits"]).scan_bytes)
-            confined = True
-        try:
-            answer = _one(request)
-        except MemoryError:
-            from reconstruct.scanning import crashed
-
-            answer = {
-                "ok": True,
-                "scan": crashed(request["path"], "reading it took more memory than scan_bytes allows"),
-            }
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        message = "reading it took more memory than scan_bytes allows"
+        return {"ok": True, "scan": crashed(request["path"], message)}
 
 
 if __name__ == "__main__":
-    main()
+    answer_requests(_answer)
