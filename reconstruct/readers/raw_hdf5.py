@@ -142,6 +142,11 @@ class Object:
     def is_dataset(self) -> bool:
         return self.layout is not None and self.type is not None and self.shape is not None
 
+    @property
+    def was_dataset(self) -> bool:
+        """Whether it is a dataset, or one of which the header is lost in part."""
+        return self.layout is not None or self.type is not None or self.shape is not None
+
 
 @dataclass
 class Table:
@@ -484,7 +489,7 @@ def numbers(shape: tuple[int, ...]) -> int:
 
 def kind_of_nothing(found: Object) -> bool:
     """Whether a header says of nothing that it is a group or a dataset."""
-    return not (found.group or found.is_dataset or found.attributes or found.table or found.links)
+    return not (found.group or found.was_dataset or found.attributes or found.table or found.links)
 
 
 def _understand(found: Object, kind: int, data: bytes) -> None:

@@ -13,6 +13,7 @@ from reconstruct.errors import ConfigError, ReadError
 from reconstruct.limits import Limits
 from reconstruct.readers import json_guard
 from reconstruct.readers.keras_zip import WEIGHTS
+from reconstruct.readers.lost import SALVAGED
 from reconstruct.readers.raw_hdf5 import Bytes
 from reconstruct.readers.sniff import disguise, sniff
 from reconstruct.salvage import copies, signatures, zips
@@ -21,7 +22,8 @@ from reconstruct.salvage.hdf5 import Reader
 from reconstruct.salvage.names import text_of
 from reconstruct.salvage.tree import Node
 
-DOUBTS = ("checksum_mismatch", "copies_differ")  # findings after which all values may be wrong
+# Findings after which all values may be wrong
+DOUBTS = ("checksum_mismatch", "copies_differ", "doubted_before")
 _GET_AGAIN = "get the file again from where it came from"
 
 
@@ -54,7 +56,24 @@ def read(paths: Sequence[Path], limits: Limits) -> Content:
         content = Content(False, Node(whole=False))
         _tree(content, source, lambda each: zips.Part(each, start), start, limits)
         content.config = _of_attribute(content, limits)
+    _of_earlier_salvage(content, limits)
     return content
+
+
+def _of_earlier_salvage(content: Content, limits: Limits) -> None:
+    """What was salvaged before lacks what was lost then, and its doubts stay."""
+    text = content.tree.attributes.get(SALVAGED)
+    if text is None:
+        return
+    message = "the file is itself what was salvaged of a damaged one"
+    content.findings.append(Finding("salvaged", "warning", "", message, "salvage the original, or copies of it"))
+    try:
+        said = json_guard.decode(text_of(text), SALVAGED, limits)[0]
+    except ConfigError:
+        said = {"doubts": ["its earlier doubts cannot be read"]}
+    doubts = said.get("doubts") if isinstance(said, dict) else None
+    for doubt in doubts[:20] if isinstance(doubts, list) else []:
+        content.findings.append(Finding("doubted_before", "warning", "", f"{doubt!s:.500}"))
 
 
 def _kind(path: Path) -> str:
@@ -114,7 +133,7 @@ def _tree(content: Content, source: Copies, part: Callable[[Copies], zips.Part],
         reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b))
         trees.append(reader.tree())
         if turn is turns[0] and reader.declared is not None:
-            missing = reader.file.base + reader.declared - reader.file.source.size
+            missing = reader.declared - reader.file.source.size  # it counts what is before the base address, too
             if missing > 0:
                 message = f"the last {missing} of {reader.declared} bytes are missing"
                 content.findings.append(Finding("truncated", "error", "", message, _GET_AGAIN))
