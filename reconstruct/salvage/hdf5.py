@@ -48,6 +48,7 @@ class Reader:
         self.declared: int | None = None
         self.seen: dict[int, Node] = {}  # by address
         self._members_seen = 0
+        self._total = 0
         self._nameless: dict[int, Node] = {}
         self._claimed: list[tuple[int, int, Node | None]] = []  # start, end, and the array that is there
 
@@ -88,7 +89,7 @@ class Reader:
                 self._lose_name(found.address, node)
                 continue
             self.seen[found.address] = node
-            self._claim(found.address, 8, None)
+            self._claim_all(found.blocks)
             node.address = found.address
             node.whole = found.whole and not found.dense and not found.lost_attributes
             node.attributes = self._attributes(found, node)
@@ -135,6 +136,7 @@ class Reader:
         index, heap = found.table
         table = self.file.table(index)
         node.whole = node.whole and table.whole
+        self._claim_all(table.blocks)
         try:
             texts = self.file.heap(heap)
         except _PARSING:
@@ -205,7 +207,7 @@ class Reader:
             why = "its type is not one that Keras writes"
         elif not found.whole and layout.kind == "chunked":  # how the chunks are to be unpacked may be what is lost
             why = _HEADER
-        elif self.limits.too_much(size, self.file.source.size):
+        elif self.limits.too_much(self._declared(size), self.file.source.size):
             why = "it declares far more than the file holds"
         elif layout.kind == "contiguous" and layout.address == raw_hdf5.UNDEFINED and size:
             why = "its values were never written"
@@ -216,6 +218,13 @@ class Reader:
         if why:
             return Array(shape, kind.dtype, gone, why)
         return _proved(Array(shape, kind.dtype, self._reading(found), checked=3 in found.filters))
+
+    def _declared(self, size: int) -> int:
+        """The bytes that arrays declare so far, with this one, if it alone is not too much already."""
+        if self.limits.too_much(size, self.file.source.size):
+            return size
+        self._total += size
+        return self._total
 
     def _reading(self, found: Object) -> Callable[[], np.ndarray]:
         def read() -> np.ndarray:
@@ -230,6 +239,10 @@ class Reader:
 
     def _claim(self, start: int, size: int, node: Node | None) -> None:
         self._claimed.append((start, start + size, node))
+
+    def _claim_all(self, blocks: list[tuple[int, int]]) -> None:
+        for start, size in blocks:
+            self._claim(start, size, None)
 
     def _claim_data(self, found: Object, node: Node) -> None:
         layout = found.layout

@@ -36,6 +36,11 @@ def complete(root: Node) -> list[Finding]:
     """Enter what is missing among the arrays of a layer, which Keras 3 numbers (layers/layer.py, `save_own_variables`),
     and say of a number that is none."""
     findings = []
+    arrays = [path for path, node in root.walk() if node.array is not None and not isinstance(path[-1], Unnamed)]
+    outside = ["/".join(path) for path in arrays if path[-2:-1] != ("vars",)]
+    if outside and len(outside) < len(arrays) and not any("layer_names" in node.attributes for _, node in root.walk()):
+        message = "it lies in no group `vars`, as all arrays of Keras 3 do: a name above it is damaged"
+        findings.append(Finding("name_damaged", "warning", outside[0], message))
     for path, node in list(root.walk()):
         numbers = [int(name) for name in node.children if re.fullmatch(r"\d{1,4}", name)]
         if not path or path[-1] != "vars" or not numbers:

@@ -94,25 +94,25 @@ def _reconcile(group: Node, attribute: str, here: Sequence[str], right: Sequence
         other = None if name in here else names.twin(name, [h for h in here if h not in listed])
         if other is None:
             continue
-        if other in right or not _is_text(name):
+        if other in right or not _is_name(name):
             listed[i] = other
         else:
             path, to = (tuple(each.split("/")) for each in (other, name))
             group.enter(to).take(group.at(path[:-1]).children.pop(path[-1]))
         message = f"the names {name!r} and {other!r} differ in one byte: they were taken for one, {listed[i]!r}"
         findings.append(Finding("name_damaged", "warning", listed[i], message))
-    kept = [name for name in listed if _is_text(name)]
+    kept = [name for name in listed if _is_name(name)]
+    if len(kept) < len(listed):
+        message = f"{len(listed) - len(kept)} names of the list {attribute} are damaged; they were taken off it"
+        findings.append(Finding("name_damaged", "warning", attribute, message))
     if kept != (names.listed(group.attributes, attribute) or []):
         _put(group, attribute, kept)
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is UTF-8, as all names of Keras are."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_name(name: str) -> bool:
+    """Whether HDF5 can have something at the path that a name is."""
+    parts = names.paths([name])[0]
+    return bool(parts) and all(names.may_be(part) for part in parts)
 
 
 def _address(node: Node, path: str) -> int:
