@@ -33,7 +33,8 @@ _PARSING = (Gone, struct.error, IndexError, UnicodeDecodeError, ValueError, Type
 class Reader:
     """Reads the tree of one HDF5 file; `declared` is the size that the file should have, None if that is lost.
 
-    `doubtful` says whether there is a doubt about the bytes between two places, though they are there.
+    `doubtful` says whether there is a doubt about the bytes between two places, though they are there; `held` is how
+    many bytes the source takes where it has holes.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class Reader:
         source: raw_hdf5.Source,
         limits: Limits = DEFAULT,
         doubtful: Callable[[int, int], bool] = lambda start, end: False,
+        held: int | None = None,
     ) -> None:
         self.file = raw_hdf5.File(source)
+        self._held = source.size if held is None else held
         self._doubtful = doubtful
         self.limits = limits
         self.declared: int | None = None
@@ -124,6 +127,7 @@ class Reader:
             self._nameless[address] = Node(address, {**first.attributes}, array=first.array)
         for each in (first, node):
             each.lose(_TWICE)
+            each.address = -1
 
     def _members(
         self, found: Object, node: Node, wanted: names.Paths | None
@@ -207,7 +211,7 @@ class Reader:
             why = "its type is not one that Keras writes"
         elif not found.whole and layout.kind == "chunked":  # how the chunks are to be unpacked may be what is lost
             why = _HEADER
-        elif self.limits.too_much(self._declared(size), self.file.source.size):
+        elif self.limits.too_much(self._declared(size), self._held):
             why = "it declares far more than the file holds"
         elif layout.kind == "contiguous" and layout.address == raw_hdf5.UNDEFINED and size:
             why = "its values were never written"
@@ -221,7 +225,7 @@ class Reader:
 
     def _declared(self, size: int) -> int:
         """The bytes that arrays declare so far, with this one, if it alone is not too much already."""
-        if self.limits.too_much(size, self.file.source.size):
+        if self.limits.too_much(size, self._held):
             return size
         self._total += size
         return self._total

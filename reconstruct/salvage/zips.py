@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconstruct.limits import Limits
 from reconstruct.readers import zip_guard
@@ -21,13 +21,14 @@ class Member:
     """A member of the archive: its bytes as far as they are there.
 
     `state` is "whole" (its checksum matches), "cut", "changed" (its checksum does not match) or "unchecked"; `end` is
-    where it ends in the archive.
+    where it ends in the archive, `twice` says that there is another whole one of its name.
     """
 
     name: str
     source: Source
     state: str
     end: int = 0
+    twice: bool = False
 
 
 class Part:
@@ -60,12 +61,15 @@ def members(source: Source, wanted: Collection[str], limits: Limits) -> dict[str
             continue
         if member.state == "whole":
             end = member.end
-        if member.name not in found or (member.state == "whole" != found[member.name].state):
-            found[member.name] = member
         unpacked += member.source.size
         if limits.too_much(unpacked, source.size):
             break
-    return found
+        first = found.get(member.name)
+        if first is None or (member.state == "whole" != first.state):
+            found[member.name] = member
+        elif first.state == member.state == "whole":
+            found[member.name] = replace(first, twice=True)
+    return {name: member for name, member in found.items() if name in wanted}
 
 
 def _member(source: Source, at: int, wanted: Collection[str], limits: Limits) -> Member | None:
@@ -73,7 +77,7 @@ def _member(source: Source, at: int, wanted: Collection[str], limits: Limits) ->
     flags, method = struct.unpack("<HH", source.read(at + 6, 4))
     crc, packed, unpacked, name_size, extra_size = struct.unpack("<IIIHH", source.read(at + 14, 16))
     name = source.read(at + 30, name_size).decode("utf-8", "replace")
-    if name not in wanted or flags & 1:
+    if flags & 1 or (name not in wanted and method != _STORED):
         return None
     packed, unpacked = zip_guard.sizes(packed, unpacked, source.read(at + 30 + name_size, extra_size))
     start = at + 30 + name_size + extra_size
