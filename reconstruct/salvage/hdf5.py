@@ -52,7 +52,7 @@ class Reader:
         self.seen: dict[int, Node] = {}  # by address
         self._members_seen = 0
         self._total = 0
-        self._nameless: dict[int, Node] = {}
+        self._shared: list[tuple[Node, Node]] = []  # two places of one address
         self._claimed: list[tuple[int, int, Node | None]] = []  # start, end, and the array that is there
 
     def tree(self) -> Node:
@@ -60,8 +60,8 @@ class Reader:
         root = self._root()
         if any(not node.whole for _, node in root.walk()):
             orphans.place(self, root)
-        for address, node in self._nameless.items():
-            root.enter((LOST_AND_FOUND,)).children[unnamed(address)] = node
+        for first, second in self._shared:
+            self._lose_names(root, first, second)
         _check_byte_orders(root)
         self._overlaps()
         return root
@@ -89,7 +89,7 @@ class Reader:
         while todo:
             node, found, wanted, depth = todo.pop()
             if found.address in self.seen:
-                self._lose_name(found.address, node)
+                self._shared.append((self.seen[found.address], node))
                 continue
             self.seen[found.address] = node
             self._claim_all(found.blocks)
@@ -120,14 +120,16 @@ class Reader:
                 inner = None if name == "vars" else names.below(wanted or (), name)  # its arrays have numbers
                 todo.append((child, below, inner, depth + 1))
 
-    def _lose_name(self, address: int, node: Node) -> None:
-        """Of a dataset to which a second path leads, nothing says which is right."""
-        first = self.seen[address]
-        if first.array is not None and not first.array.lost:
-            self._nameless[address] = Node(address, {**first.attributes}, array=first.array)
-        for each in (first, node):
-            each.lose(_TWICE)
-            each.address = -1
+    def _lose_names(self, root: Node, first: Node, second: Node) -> None:
+        """What two paths lead to keeps neither, since nothing says which is right; but a group is not in itself."""
+        inside = any(node is second for _, node in first.walk())
+        if not inside and first.address >= 0 and (first.children or (first.array is not None and not first.array.lost)):
+            kept = Node(first.address, first.attributes, first.children, first.array, first.whole)
+            root.enter((LOST_AND_FOUND,)).children[unnamed(first.address)] = kept
+            self._claimed = [(start, end, kept if node is first else node) for start, end, node in self._claimed]
+            first.address, first.attributes, first.children, first.whole = -1, {}, {}, False
+            first.lose(_TWICE)
+        second.lose(_TWICE)
 
     def _members(
         self, found: Object, node: Node, wanted: names.Paths | None

@@ -127,6 +127,23 @@ def test_of_two_paths_to_one_array_neither_is_believed(tmp_path: Path) -> None:
     assert [same(array, numbers(32)) for name, array in got.items() if "lost+found" in name] == [True]
 
 
+def test_of_two_paths_to_one_group_neither_is_believed(tmp_path: Path) -> None:
+    def write(file: h5py.File) -> None:
+        dense(file)
+        file["layers/other"] = file["layers/dense"]
+
+    found, got = salvaged(tmp_path, made(write))
+    assert found.status == "partial"
+    assert all("lost+found" in name for name in got)
+    assert sorted(array.shape for array in got.values()) == [(32,), (64, 32)]
+    found, got = salvaged(tmp_path, made(lambda file: [dense(file), file["layers"].move("dense", "a"), ring(file)]))
+    assert sorted(got) == ["layers/a/vars/0", "layers/a/vars/1"]
+
+
+def ring(file: h5py.File) -> None:
+    file["layers/a/vars/ring"] = file["layers"]
+
+
 def test_names_that_are_paths_stay_names(tmp_path: Path) -> None:
     data = made(lambda file: [dense(file), file.create_dataset("AAA", data=numbers(3))], libver="latest")
     for name in (b"../", b"a/b", b".\x00.", b"\xff\xfe\xfd"):
