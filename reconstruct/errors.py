@@ -53,8 +53,11 @@ class UnknownLayer(BuildError):
     """A class that is neither stock Keras nor among the custom objects."""
 
 
-def of_framework(error: BaseException) -> ReconstructError | None:
-    """What to say where a framework is not installed; None for any other error."""
+def of_surroundings(error: BaseException) -> ReconstructError | None:
+    """What to say where memory does not suffice or a framework is not installed; None for any other error."""
+    if isinstance(error, MemoryError):
+        hint = "a machine with more memory may do, or a higher limit where there is one: --limit recover_bytes=…"
+        return ReconstructError("there is not enough memory for it", hint=hint)
     if not isinstance(error, ModuleNotFoundError) or error.name not in ("tensorflow", "keras", "tf_keras"):
         return None
     hint = "pip install 'keras-reconstruct[tensorflow,legacy]'; inspect works without"
@@ -67,7 +70,7 @@ class OracleUnavailable(ReconstructError, ImportError):  # type: ignore[misc]  #
 
 def defect(error: Exception) -> ReconstructError:
     """An error nobody foresaw, as one that can be shown."""
-    known = of_framework(error)
+    known = of_surroundings(error)
     if known is not None:
         return known
     hint = f"this is a defect of reconstruct: please report it; {DEBUG}=1 shows where it happened"

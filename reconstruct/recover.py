@@ -14,7 +14,7 @@ import numpy as np
 
 from reconstruct import inferring, integrity, rules
 from reconstruct.artifact import Artifact, Finding
-from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_framework
+from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_surroundings
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.objects import custom as custom_code
 from reconstruct.objects import libraries, own_names, placeholders, unsaved
@@ -119,7 +119,7 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
     except ReconstructError as error:
         recovery.fail(error)
     except Exception as error:  # a config that no Keras writes, or a defect: the next file must not suffer
-        unexpected = of_framework(error) or BuildError(
+        unexpected = of_surroundings(error) or BuildError(
             f"unexpected {type(error).__name__}: {error}",
             path=path,
             hint="please report this, with the file if you can",

@@ -20,6 +20,8 @@ import numpy as np
 UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_BLOCKS = 10_000  # of one header, B-tree or heap: more are a loop, or no file of Keras
+_MAX_STEPS = 20_000_000  # entries and messages of one file, also where structures overlap or are read again
+_MAX_UNPACKED = 1 << 28  # bytes of chunks that an array may take beyond its own
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
 
 
@@ -137,10 +139,16 @@ class Object:
     group: bool = False
     whole: bool = True
     lost_attributes: int = 0
+    blocks: list[tuple[int, int]] = field(default_factory=list)  # address and size of the parts of the header
 
     @property
     def is_dataset(self) -> bool:
         return self.layout is not None and self.type is not None and self.shape is not None
+
+    @property
+    def was_dataset(self) -> bool:
+        """Whether it is a dataset, or one of which the header is lost in part."""
+        return self.layout is not None or self.type is not None or self.shape is not None
 
 
 @dataclass
@@ -153,6 +161,7 @@ class Table:
     entries: list[tuple[int, int]] = field(default_factory=list)
     cached: dict[int, tuple[int, int]] = field(default_factory=dict)
     whole: bool = True
+    blocks: list[tuple[int, int]] = field(default_factory=list)  # address and size of the nodes
 
     def add(self, entry: bytes) -> None:
         """Take in an entry as the file has it (specification, III.C)."""
@@ -169,6 +178,12 @@ class File:
         self.source = source
         self.base = 0
         self.root = Table()  # the superblock's own entry for the root, where it has one
+        self._steps = 0
+
+    def _step(self, count: int = 1) -> None:
+        self._steps += count
+        if self._steps > _MAX_STEPS:
+            raise Gone("more structures than a file of Keras has")
 
     def at(self, address: int, count: int) -> bytes:
         if address == UNDEFINED or count < 0:
@@ -210,6 +225,7 @@ class File:
         else:
             messages = self._messages_1(address, found)
         for kind, data in messages:
+            self._step()
             try:
                 _understand(found, kind, data)
             except (Gone, struct.error, IndexError, UnicodeDecodeError, ValueError, TypeError):
@@ -239,6 +255,7 @@ class File:
                 found.whole = False
                 continue
             first = False
+            found.blocks.append((start, length))
             at = 0
             while at + 8 <= length:
                 kind, size = struct.unpack_from("<HH", data, at)
@@ -283,6 +300,7 @@ class File:
                     raise
                 found.whole = False
                 continue
+            found.blocks.append((start, length))
             i = 0
             while i + head <= len(data):
                 kind, size, marks = struct.unpack_from("<BHB", data, i)
@@ -313,7 +331,9 @@ class File:
                 head = self.at(node, 8)
                 if head[:4] == b"SNOD":
                     (count,) = struct.unpack_from("<H", head, 6)
+                    self._step(count)
                     data = self.at(node + 8, 40 * count)
+                    found.blocks.append((node, 8 + 40 * count))
                     for i in range(count):
                         found.add(data[40 * i : 40 * i + 40])
                     continue
@@ -321,6 +341,7 @@ class File:
                     raise Gone("no node of a group")
                 (count,) = struct.unpack_from("<H", head, 6)
                 data = self.at(node + 24, 16 * count)
+                found.blocks.append((node, 24 + 16 * count))
                 todo[:0] = [struct.unpack_from("<Q", data, 16 * i + 8)[0] for i in range(count)]
             except Gone:
                 found.whole = False
@@ -351,6 +372,7 @@ class File:
         (size,) = struct.unpack_from("<Q", head, 8)
         at, end = address + 16, address + size
         while at + 16 <= end:
+            self._step()
             number, _, _, length = struct.unpack("<HHIQ", self.at(at, 16))
             if number == index:
                 return self.at(at + 16, length)
@@ -389,11 +411,14 @@ class File:
             raise Gone("chunks that do not fit the shape")
         size = numbers(layout.chunk) * kind.size
         wanted = numbers(tuple(-(-n // c) for n, c in zip(shape, layout.chunk, strict=True)))
-        if size > 1 << 28 or wanted > 100_000:
+        # A chunk is no larger than the array, but where that may grow: at most double in each direction
+        if size > 1 << 28 or wanted > 100_000 or wanted * size > _MAX_UNPACKED + (numbers(shape) * kind.size << rank):
             raise Gone("too many or too large chunks")
         made: np.ndarray | None = None
         seen: set[tuple[int, ...]] = set()
         for offsets, mask, length, address in self.chunk_index(layout.address, rank):
+            if offsets in seen or any(o % c or o >= n for o, c, n in zip(offsets, layout.chunk, shape, strict=True)):
+                raise Gone("a chunk in a place where none can be")
             if made is None:
                 made = np.empty(shape, kind.dtype)
             raw = self.at(address, length)
@@ -424,6 +449,7 @@ class File:
             if head[:5] != b"TREE\x01":
                 raise Gone("no index of chunks")
             level, count = struct.unpack_from("<BH", head, 5)
+            self._step(count)
             data = self.at(node + 24, count * (width + 8))
             for i in range(count):
                 at = i * (width + 8)
@@ -484,7 +510,7 @@ def numbers(shape: tuple[int, ...]) -> int:
 
 def kind_of_nothing(found: Object) -> bool:
     """Whether a header says of nothing that it is a group or a dataset."""
-    return not (found.group or found.is_dataset or found.attributes or found.table or found.links)
+    return not (found.group or found.was_dataset or found.attributes or found.table or found.links)
 
 
 def _understand(found: Object, kind: int, data: bytes) -> None:

@@ -37,7 +37,7 @@ class Lost:
 
 @dataclass
 class Salvage:
-    """What was salvaged. `status` is `complete` where nothing is missing, else `partial`.
+    """What was salvaged. `status` is `complete` where nothing is missing or damaged, else `partial`.
 
     `unnamed` are the paths of arrays that are intact, but whose name is lost; `checked` counts those that a checksum
     covers. `config` says whether the architecture is there.
@@ -55,7 +55,7 @@ class Salvage:
 
     @property
     def status(self) -> str:
-        damaged = self.lost or self.unnamed or any(f.severity == "error" for f in self.findings)
+        damaged = self.lost or self.unnamed or any(f.severity != "info" for f in self.findings)
         return "partial" if damaged else "complete"
 
     @property
@@ -97,10 +97,12 @@ def salvage(
     sources = tuple(str(path) for path in every)
     found = contents.read(every, limits)
     model = lists.model_of(found.config)
+    damaged = ["/".join(path) for path, node in found.tree.walk() if not node.whole]
     if found.archive and model is not None:
         keras_3_groups.name(found.tree, model)
         found.tree.enter(("layers",))  # what a Keras 3 file always has
     found.tree, completed = lists.complete(found.tree, found.config)
+    completed += keras_3_groups.complete(found.tree)
     arrays = dict(found.tree.arrays())
     intact = {path: array for path, array in arrays.items() if not array.lost}
     if not intact and found.config is None:
@@ -120,6 +122,9 @@ def salvage(
     ]
     checked = sum(array.checked for array in intact.values())
     findings = [*found.findings, *completed, *unreadable]
+    if damaged:
+        message = f"{len(damaged)} structures of the file are damaged; what they held beside what is here is not known"
+        findings.append(Finding("structure_damaged", "warning", damaged[0], message))
     if unnamed:
         message = f"{len(unnamed)} intact arrays have lost their names, or were deleted when the file was last edited"
         findings.append(Finding("unnamed", "warning", LOST_AND_FOUND, message, "their shapes may tell whose they are"))

@@ -13,6 +13,7 @@ from reconstruct.errors import ConfigError, ReadError
 from reconstruct.limits import Limits
 from reconstruct.readers import json_guard
 from reconstruct.readers.keras_zip import WEIGHTS
+from reconstruct.readers.lost import SALVAGED
 from reconstruct.readers.raw_hdf5 import Bytes
 from reconstruct.readers.sniff import disguise, sniff
 from reconstruct.salvage import copies, signatures, zips
@@ -21,7 +22,8 @@ from reconstruct.salvage.hdf5 import Reader
 from reconstruct.salvage.names import text_of
 from reconstruct.salvage.tree import Node
 
-DOUBTS = ("checksum_mismatch", "copies_differ")  # findings after which all values may be wrong
+# Findings after which all values may be wrong
+DOUBTS = ("checksum_mismatch", "copies_differ", "doubted_before")
 _GET_AGAIN = "get the file again from where it came from"
 
 
@@ -45,16 +47,34 @@ def read(paths: Sequence[Path], limits: Limits) -> Content:
     kinds = {_kind(path) for path in paths}
     sources = [Bytes(_bytes(path)) for path in paths]
     source = copies.together(sources, [str(path) for path in paths])
-    content = _archive(source, limits) if "zip" in kinds or "unknown" in kinds else None
+    held = sum(_held(path) for path in paths)
+    content = _archive(source, limits, held) if "zip" in kinds or "unknown" in kinds else None
     if content is None:
         start = 0 if kinds == {"hdf5"} else signatures.start_of_hdf5(source)
         if start is None:
             message = f"{paths[0]} is no Keras model, or nothing of one is left in it"
             raise ReadError(message, path=str(paths[0]), hint=_GET_AGAIN, code="E_NOT_A_MODEL")
         content = Content(False, Node(whole=False))
-        _tree(content, source, lambda each: zips.Part(each, start), start, limits)
+        _tree(content, source, lambda each: zips.Part(each, start), start, limits, held)
         content.config = _of_attribute(content, limits)
+    _of_earlier_salvage(content, limits)
     return content
+
+
+def _of_earlier_salvage(content: Content, limits: Limits) -> None:
+    """What was salvaged before lacks what was lost then, and its doubts stay."""
+    text = content.tree.attributes.get(SALVAGED)
+    if text is None:
+        return
+    message = "the file is itself what was salvaged of a damaged one"
+    content.findings.append(Finding("salvaged", "warning", "", message, "salvage the original, or copies of it"))
+    try:
+        said = json_guard.decode(text_of(text), SALVAGED, limits)[0]
+    except ConfigError:
+        said = {"doubts": ["its earlier doubts cannot be read"]}
+    doubts = said.get("doubts") if isinstance(said, dict) else None
+    for doubt in doubts[:20] if isinstance(doubts, list) else []:
+        content.findings.append(Finding("doubted_before", "warning", "", f"{doubt!s:.500}"))
 
 
 def _kind(path: Path) -> str:
@@ -80,18 +100,30 @@ def _bytes(path: Path) -> Any:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _archive(source: Copies, limits: Limits) -> Content | None:
+def _held(path: Path) -> int:
+    """The bytes that a file takes: one with holes may say that it has a thousand times as many."""
+    state = path.stat()
+    return min(state.st_size, getattr(state, "st_blocks", state.st_size) * 512)
+
+
+def _archive(source: Copies, limits: Limits, held: int) -> Content | None:
     """What is in a `.keras` archive; None where it is none."""
     found = zips.members(source, ("config.json", "metadata.json", WEIGHTS), limits)
     if not found:
         return None
     content = Content(True, Node(whole=False))
-    content.config, content.metadata = (_json(content, found.get(n), limits) for n in ("config.json", "metadata.json"))
+    content.config, content.metadata = (
+        _json(content, name, found.get(name), limits) for name in ("config.json", "metadata.json")
+    )
+    for member in found.values():
+        if member.twice:
+            message = f"the archive has {member.name} twice; the first was taken"
+            content.findings.append(Finding("copies_differ", "error", member.name, message, _GET_AGAIN))
     weights = found.get(WEIGHTS)
     if weights is None:
         start = signatures.start_of_hdf5(source)
         if start is not None:
-            _tree(content, source, lambda each: zips.Part(each, start), start, limits)
+            _tree(content, source, lambda each: zips.Part(each, start), start, limits, held)
         return content
     content.proved = weights.state == "whole"
     if weights.state == "changed":
@@ -100,21 +132,23 @@ def _archive(source: Copies, limits: Limits) -> Content | None:
         content.findings.append(Finding("checksum_mismatch", "error", WEIGHTS, message, hint))
     if isinstance(weights.source, zips.Part):
         part = weights.source
-        _tree(content, source, lambda each: zips.Part(each, part.start, part.size), part.start, limits)
+        _tree(content, source, lambda each: zips.Part(each, part.start, part.size), part.start, limits, held)
     else:
         content.tree = Reader(weights.source, limits).tree()
     return content
 
 
-def _tree(content: Content, source: Copies, part: Callable[[Copies], zips.Part], start: int, limits: Limits) -> None:
+def _tree(
+    content: Content, source: Copies, part: Callable[[Copies], zips.Part], start: int, limits: Limits, held: int
+) -> None:
     """Read the tree with each copy as the first, since a structure that is damaged in one may be whole in another."""
     trees = []
     turns = list(source.turned()) if len(source.different) else [source]
     for turn in turns:
-        reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b))
+        reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b), held)
         trees.append(reader.tree())
         if turn is turns[0] and reader.declared is not None:
-            missing = reader.file.base + reader.declared - reader.file.source.size
+            missing = reader.declared - reader.file.source.size  # it counts what is before the base address, too
             if missing > 0:
                 message = f"the last {missing} of {reader.declared} bytes are missing"
                 content.findings.append(Finding("truncated", "error", "", message, _GET_AGAIN))
@@ -124,17 +158,18 @@ def _tree(content: Content, source: Copies, part: Callable[[Copies], zips.Part],
         content.findings.append(Finding("copies_differ", "warning", where, message))
 
 
-def _json(content: Content, member: zips.Member | None, limits: Limits) -> Any:
+def _json(content: Content, name: str, member: zips.Member | None, limits: Limits) -> Any:
     """The value of a JSON member; None where a part of it is lost, which is then a finding."""
     if member is None:
+        content.findings.append(Finding("config_lost", "error", name, f"the archive has no {name} any more"))
         return None
     reason = {"cut": "its end is lost", "changed": "its checksum does not match"}.get(member.state)
     if reason is None and member.source.size <= limits.json_bytes:
         try:
             value = json_guard.decode(member.source.read(0, member.source.size), member.name, limits)[0]
-            if isinstance(value, dict):
+            if isinstance(value, dict) and (name != "config.json" or "class_name" in value):
                 return value
-            reason = "it is no JSON object"
+            reason = "it is no JSON object" if not isinstance(value, dict) else "it describes no model"
         except ConfigError as error:
             reason = str(error)
     message = f"{member.name} cannot be read: {reason or 'it is larger than any config'}"

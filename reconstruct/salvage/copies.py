@@ -13,12 +13,14 @@ from reconstruct.salvage.tree import Array, Node, Unnamed, gone
 
 _BLOCK = 4096  # what file systems and downloads lose or fill with zeros is some of these
 _AT_ONCE = 1 << 24
+_FEW = 64  # bytes of a block that are not zero: rather some that changed among zeros than all that was not lost
+_DISPUTED = "the copies have other values for it"
 _MOST_DIFFERENT = 0.01  # of the bytes that copies have in common; more, and they are other files
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The bytes of the first of these copies that has them. A block of zeros gives way to one that is none.
+    """The bytes of the first of these copies that has them. A block of zeros gives way to one that is full.
 
     `different` are the places where copies have other bytes, neither of them in such a block.
     """
@@ -70,10 +72,11 @@ def together(copies: Sequence[Source], names: Sequence[str]) -> Copies:
         for b in range(a + 1, len(copies)):
             count = 0
             for start, left, right in _aligned(copies[a], copies[b]):
-                blank = [np.asarray(~part.any(axis=1)) for part in (left, right)]
+                filled = [np.count_nonzero(part, axis=1) for part in (left, right)]
+                blank = [(filled[i] == 0) & (filled[1 - i] > _FEW) for i in (0, 1)]
                 numbers = start // _BLOCK + np.arange(len(left))
-                holes[a].update(numbers[blank[0] & ~blank[1]].tolist())
-                holes[b].update(numbers[blank[1] & ~blank[0]].tolist())
+                holes[a].update(numbers[blank[0]].tolist())
+                holes[b].update(numbers[blank[1]].tolist())
                 full = ~(blank[0] | blank[1])
                 common += int(full.sum()) * _BLOCK
                 rows, columns = np.nonzero((left != right) & full[:, None])
@@ -125,8 +128,11 @@ def merged(trees: Sequence[Node]) -> tuple[Node, list[str]]:
 def _agreed(mine: Array | None, other: Array | None) -> Array | None:
     if mine is None or other is None:
         return mine or other
+    for each in (mine, other):
+        if each.lost == _DISPUTED:  # also a third copy does not decide it
+            return each
     if mine.lost or other.lost:
         return other if mine.lost and (not other.lost or mine.shape is None) else mine
     if (mine.shape, mine.dtype) == (other.shape, other.dtype) and mine.read().tobytes() == other.read().tobytes():
         return mine
-    return replace(mine, read=gone, lost="the copies have other values for it")
+    return replace(mine, read=gone, lost=_DISPUTED)

@@ -8,6 +8,7 @@ every one of its bytes is, its size fits its shape, and no other structure claim
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,20 +17,24 @@ import numpy as np
 
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.readers import raw_hdf5
+from reconstruct.readers.lost import MARK, SHAPE
 from reconstruct.readers.raw_hdf5 import Gone, Object
 from reconstruct.salvage import names, orphans
-from reconstruct.salvage.tree import Array, Node, gone, unnamed
+from reconstruct.salvage.tree import LOST_AND_FOUND, NO_HEADER, Array, Node, gone, unnamed
 
 # Where HDF5 puts the header of the root if nothing stands before the superblock, by its version (H5Fsuper.c)
 _USUAL_ROOTS = (96, 48)
 _BEYOND = "its bytes are not in the file"
+_HEADER = "a part of its header is lost"
+_TWICE = "two names lead to it, and nothing says which is right"
 _PARSING = (Gone, struct.error, IndexError, UnicodeDecodeError, ValueError, TypeError)
 
 
 class Reader:
     """Reads the tree of one HDF5 file; `declared` is the size that the file should have, None if that is lost.
 
-    `doubtful` says whether there is a doubt about the bytes between two places, though they are there.
+    `doubtful` says whether there is a doubt about the bytes between two places, though they are there; `held` is how
+    many bytes the source takes where it has holes.
     """
 
     def __init__(
@@ -37,12 +42,17 @@ class Reader:
         source: raw_hdf5.Source,
         limits: Limits = DEFAULT,
         doubtful: Callable[[int, int], bool] = lambda start, end: False,
+        held: int | None = None,
     ) -> None:
         self.file = raw_hdf5.File(source)
+        self._held = source.size if held is None else held
         self._doubtful = doubtful
         self.limits = limits
         self.declared: int | None = None
-        self.seen: set[int] = set()
+        self.seen: dict[int, Node] = {}  # by address
+        self._members_seen = 0
+        self._total = 0
+        self._shared: list[tuple[Node, Node]] = []  # two places of one address
         self._claimed: list[tuple[int, int, Node | None]] = []  # start, end, and the array that is there
 
     def tree(self) -> Node:
@@ -50,6 +60,8 @@ class Reader:
         root = self._root()
         if any(not node.whole for _, node in root.walk()):
             orphans.place(self, root)
+        for first, second in self._shared:
+            self._lose_names(root, first, second)
         _check_byte_orders(root)
         self._overlaps()
         return root
@@ -76,51 +88,69 @@ class Reader:
         todo: list[tuple[Node, Object, names.Paths | None, int]] = [(start, found, (), 0)]
         while todo:
             node, found, wanted, depth = todo.pop()
-            self.seen.add(found.address)
-            self._claim(found.address, 8, None)
+            if found.address in self.seen:
+                self._shared.append((self.seen[found.address], node))
+                continue
+            self.seen[found.address] = node
+            self._claim_all(found.blocks)
             node.address = found.address
             node.whole = found.whole and not found.dense and not found.lost_attributes
             node.attributes = self._attributes(found, node)
-            if found.is_dataset:
-                node.array = self._array(found)
+            if found.was_dataset:
+                node.array = self._array(found, node.attributes)
                 self._claim_data(found, node)
                 continue
             if wanted is not None:
                 wanted = names.expected(node.attributes, wanted)
             members, cached = self._members(found, node, wanted)
             for name, address in members:
-                if address in self.seen or len(self.seen) >= self.limits.h5_objects or depth >= self.limits.h5_depth:
-                    continue
-                below = self.object(address)
-                if below is None:
+                self._members_seen += 1
+                if self._members_seen > self.limits.h5_objects or depth >= self.limits.h5_depth:
                     node.whole = False
-                    below = Object(address, whole=False)
-                below.table = below.table or (None if below.is_dataset else cached.get(address))
-                if not below.whole and raw_hdf5.kind_of_nothing(below):
-                    continue
+                    break
+                below = self.object(address) or Object(address, whole=False)
+                below.table = below.table or (None if below.was_dataset else cached.get(address))
                 if name in node.children:
                     name = unnamed(address)
                 child = node.children.setdefault(name, Node())
+                if raw_hdf5.kind_of_nothing(below):
+                    node.whole = False
+                    child.array = Array(None, None, gone, NO_HEADER)
+                    continue
                 inner = None if name == "vars" else names.below(wanted or (), name)  # its arrays have numbers
                 todo.append((child, below, inner, depth + 1))
+
+    def _lose_names(self, root: Node, first: Node, second: Node) -> None:
+        """What two paths lead to keeps neither, since nothing says which is right; but a group is not in itself."""
+        inside = any(node is second for _, node in first.walk())
+        if not inside and first.address >= 0 and (first.children or (first.array is not None and not first.array.lost)):
+            kept = Node(first.address, first.attributes, first.children, first.array, first.whole)
+            root.enter((LOST_AND_FOUND,)).children[unnamed(first.address)] = kept
+            self._claimed = [(start, end, kept if node is first else node) for start, end, node in self._claimed]
+            first.address, first.attributes, first.children, first.whole = -1, {}, {}, False
+            first.lose(_TWICE)
+        second.lose(_TWICE)
 
     def _members(
         self, found: Object, node: Node, wanted: names.Paths | None
     ) -> tuple[list[tuple[str, int]], dict[int, tuple[int, int]]]:
         """Name and address of what is in a group, and the tables of groups by their address. A name that is lost is
         taken from its place, or made up. `wanted` is None where Keras 3 numbers the arrays."""
-        members = list(found.links.items())
+        members = [(name if names.may_be(name) else unnamed(address), address) for name, address in found.links.items()]
         if found.table is None:
             return members, {}
         index, heap = found.table
         table = self.file.table(index)
         node.whole = node.whole and table.whole
+        self._claim_all(table.blocks)
         try:
             texts = self.file.heap(heap)
         except _PARSING:
             texts = b""
             node.whole = False
         named = [(names.in_heap(texts, offset), address) for offset, address in table.entries]
+        count = Counter(name for name, _ in named)  # of two with one name, one has a damaged name
+        named = [(name if count[name] == 1 else "", address) for name, address in named]
         if not all(name for name, _ in named):
             if wanted is None:
                 wanted = names.paths(map(str, range(max(offset for offset, _ in table.entries) // 8)))
@@ -170,14 +200,20 @@ class Reader:
 
     # Arrays
 
-    def _array(self, found: Object) -> Array:
+    def _array(self, found: Object, attributes: dict[str, Any]) -> Array:
         kind, shape, layout = found.type, found.shape, found.layout
-        assert kind is not None and shape is not None and layout is not None  # noqa: PT018
+        dtype = None if kind is None else kind.dtype
+        if MARK in attributes:  # the file was salvaged before
+            return Array(_shape_of_lost(attributes), dtype, gone, names.text_of(attributes[MARK])[:200])
+        if kind is None or shape is None or layout is None:
+            return Array(shape, dtype, gone, _HEADER if not found.whole else "it has no values")
         size = raw_hdf5.numbers(shape) * kind.size
         why = ""
         if kind.dtype is None:
             why = "its type is not one that Keras writes"
-        elif self.limits.too_much(size, self.file.source.size):
+        elif not found.whole and layout.kind == "chunked":  # how the chunks are to be unpacked may be what is lost
+            why = _HEADER
+        elif self.limits.too_much(self._declared(size), self._held):
             why = "it declares far more than the file holds"
         elif layout.kind == "contiguous" and layout.address == raw_hdf5.UNDEFINED and size:
             why = "its values were never written"
@@ -188,6 +224,13 @@ class Reader:
         if why:
             return Array(shape, kind.dtype, gone, why)
         return _proved(Array(shape, kind.dtype, self._reading(found), checked=3 in found.filters))
+
+    def _declared(self, size: int) -> int:
+        """The bytes that arrays declare so far, with this one, if it alone is not too much already."""
+        if self.limits.too_much(size, self._held):
+            return size
+        self._total += size
+        return self._total
 
     def _reading(self, found: Object) -> Callable[[], np.ndarray]:
         def read() -> np.ndarray:
@@ -202,6 +245,10 @@ class Reader:
 
     def _claim(self, start: int, size: int, node: Node | None) -> None:
         self._claimed.append((start, start + size, node))
+
+    def _claim_all(self, blocks: list[tuple[int, int]]) -> None:
+        for start, size in blocks:
+            self._claim(start, size, None)
 
     def _claim_data(self, found: Object, node: Node) -> None:
         layout = found.layout
@@ -226,14 +273,21 @@ def _check_byte_orders(root: Node) -> None:
     with the rarer one are lost."""
     orders: dict[str, list[Node]] = {}
     for _, node in root.walk():
-        if node.array is not None and node.array.dtype is not None and node.array.dtype.itemsize > 1:
-            orders.setdefault(node.array.dtype.str[0], []).append(node)
+        order = node.array.dtype.str[0] if node.array is not None and node.array.dtype is not None else "|"
+        if order != "|":  # single bytes, text and what is opaque have none
+            orders.setdefault(order, []).append(node)
     for nodes in sorted(orders.values(), key=len)[:-1]:
         for node in nodes:
             if node.array is not None:
                 node.array = replace(
                     node.array, read=gone, lost="its bytes would be in another order than those of others"
                 )
+
+
+def _shape_of_lost(attributes: dict[str, Any]) -> tuple[int, ...] | None:
+    """The shape that an earlier salvage noted of an array."""
+    sizes = np.atleast_1d(np.asarray(attributes.get(SHAPE)))
+    return tuple(sizes.tolist()) if sizes.dtype.kind == "i" and sizes.ndim == 1 and sizes.size <= 32 else None
 
 
 def _proved(array: Array) -> Array:

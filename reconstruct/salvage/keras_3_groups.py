@@ -6,12 +6,13 @@ Keras 3 counts the layers of a class (`layers/dense_1`) and notes beside the var
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
-from reconstruct.artifact import Layer
+from reconstruct.artifact import Finding, Layer
 from reconstruct.readers.object_weights import group_names
 from reconstruct.salvage.names import text_of
-from reconstruct.salvage.tree import Node, Path, Unnamed
+from reconstruct.salvage.tree import NO_HEADER, Array, Node, Path, Unnamed, gone
 
 
 def name(root: Node, model: Layer) -> None:
@@ -28,10 +29,30 @@ def name(root: Node, model: Layer) -> None:
         to = (*places[layer], "vars") if own else places[layer]
         if not list(root.at(to).arrays()):
             del root.at(path[:-1]).children[path[-1]]
-            there = root.enter(to)
-            there.address, there.array, there.whole = node.address, node.array, node.whole
-            there.attributes.update(node.attributes)
-            there.children.update(node.children)
+            root.enter(to).take(node)
+
+
+def complete(root: Node) -> list[Finding]:
+    """Enter what is missing among the arrays of a layer, which Keras 3 numbers (layers/layer.py, `save_own_variables`),
+    and say of a number that is none."""
+    findings = []
+    arrays = [path for path, node in root.walk() if node.array is not None and not isinstance(path[-1], Unnamed)]
+    outside = ["/".join(path) for path in arrays if path[-2:-1] != ("vars",)]
+    if outside and len(outside) < len(arrays) and not any("layer_names" in node.attributes for _, node in root.walk()):
+        message = "it lies in no group `vars`, as all arrays of Keras 3 do: a name above it is damaged"
+        findings.append(Finding("name_damaged", "warning", outside[0], message))
+    for path, node in list(root.walk()):
+        numbers = [int(name) for name in node.children if re.fullmatch(r"\d{1,4}", name)]
+        if not path or path[-1] != "vars" or not numbers:
+            continue
+        for i in range(max(numbers)):
+            if str(i) not in node.children:
+                node.children[str(i)] = Node(array=Array(None, None, gone, NO_HEADER))
+        odd = [name for name in node.children if not name.isdecimal() and not isinstance(name, Unnamed)]
+        if odd:
+            message = f"{odd[0]!r} stands among the numbers of arrays: its name is damaged"
+            findings.append(Finding("name_damaged", "warning", "/".join(path), message))
+    return findings
 
 
 def _layer_of(node: Node) -> str | None:

@@ -16,9 +16,8 @@ from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import ReconstructError
 from reconstruct.readers import legacy_weights, parse
 from reconstruct.salvage import names
-from reconstruct.salvage.tree import LOST_AND_FOUND, Array, Node, gone
+from reconstruct.salvage.tree import LOST_AND_FOUND, NO_HEADER, Array, Node, gone
 
-_NO_HEADER = "its header is lost"
 _ROOM = 60_000  # bytes; an HDF5 header has 64 KiB
 
 
@@ -54,14 +53,20 @@ def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
 
 def _complete_numbered(group: Node) -> None:
     """Keras 0.3 counts instead of listing: `layer_0/param_0` (Keras 0.3.3, models.py, `save_weights`)."""
-    count = int(np.asarray(group.attributes["nb_layers"]).item())
+    count = _number(group.attributes["nb_layers"])
     here = {name: node for name, node in group.children.items() if re.fullmatch(r"layer_\d+", name)}
     for name in [f"layer_{i}" for i in range(min(count, 1000))]:
         node = here.get(name) or group.enter((name,))
         params = node.attributes.setdefault("nb_params", np.array(len(node.children)))
-        for place in [(f"param_{i}",) for i in range(min(int(np.asarray(params).item()), 1000))]:
+        for place in [(f"param_{i}",) for i in range(min(_number(params), 1000))]:
             if node.at(place).array is None:
-                node.enter(place).array = Array(None, None, gone, _NO_HEADER)
+                node.enter(place).array = Array(None, None, gone, NO_HEADER)
+
+
+def _number(value: Any) -> int:
+    """A count; 0 where it is none."""
+    found = np.asarray(value)
+    return int(found.item()) if found.size == 1 and found.dtype.kind in "iu" else 0
 
 
 def _complete_group(group: Node, layer: str, findings: list[Finding]) -> None:
@@ -78,7 +83,7 @@ def _complete_group(group: Node, layer: str, findings: list[Finding]) -> None:
     for place in names.paths(names.listed(node.attributes, "weight_names") or []):
         below = node.enter(place)
         if below.array is None and not below.children:
-            below.array = Array(None, None, gone, _NO_HEADER)
+            below.array = Array(None, None, gone, NO_HEADER)
 
 
 def _reconcile(group: Node, attribute: str, here: Sequence[str], right: Sequence[str], findings: list[Finding]) -> None:
@@ -89,25 +94,25 @@ def _reconcile(group: Node, attribute: str, here: Sequence[str], right: Sequence
         other = None if name in here else names.twin(name, [h for h in here if h not in listed])
         if other is None:
             continue
-        if other in right or not _is_text(name):
+        if other in right or not _is_name(name):
             listed[i] = other
         else:
             path, to = (tuple(each.split("/")) for each in (other, name))
-            group.enter(to[:-1]).children[to[-1]] = group.at(path[:-1]).children.pop(path[-1])
+            group.enter(to).take(group.at(path[:-1]).children.pop(path[-1]))
         message = f"the names {name!r} and {other!r} differ in one byte: they were taken for one, {listed[i]!r}"
         findings.append(Finding("name_damaged", "warning", listed[i], message))
-    kept = [name for name in listed if _is_text(name)]
+    kept = [name for name in listed if _is_name(name)]
+    if len(kept) < len(listed):
+        message = f"{len(listed) - len(kept)} names of the list {attribute} are damaged; they were taken off it"
+        findings.append(Finding("name_damaged", "warning", attribute, message))
     if kept != (names.listed(group.attributes, attribute) or []):
         _put(group, attribute, kept)
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is UTF-8, as all names of Keras are."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _is_name(name: str) -> bool:
+    """Whether HDF5 can have something at the path that a name is."""
+    parts = names.paths([name])[0]
+    return bool(parts) and all(names.may_be(part) for part in parts)
 
 
 def _address(node: Node, path: str) -> int:

@@ -41,11 +41,17 @@ def text_of(value: Any) -> str:
 
 def in_heap(texts: bytes, offset: int) -> str:
     """The name at a place in the heap of a group; empty where there is none that may be one."""
+    name = texts[offset : texts.find(b"\0", offset)].decode("utf-8", "surrogateescape")
+    return name if may_be(name) else ""
+
+
+def may_be(name: str) -> bool:
+    """Whether HDF5 gives something such a name: it is text, and no path."""
     try:
-        name = texts[offset : texts.find(b"\0", offset)].decode()
-    except UnicodeDecodeError:
-        return ""
-    return "" if name in (".", "..") or "/" in name else name
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
 def twin(name: str, others: Iterable[str]) -> str | None:

@@ -72,8 +72,9 @@ def _layers(reader: Reader, root: Node, found: Found, orphans: Sequence[int]) ->
     above, group = _with_layers(root)
     weights = {a: listed for a in orphans if not found[a].is_dataset and (listed := reader.weights(a)) is not None}
     order = names.listed(group.attributes, "layer_names") or []
-    here = {node.address: name for name, node in group.children.items() if name in order}
-    known = {node.address: names.listed(node.attributes, "weight_names") or [] for node in group.children.values()}
+    there = {name: node for name, node in group.children.items() if node.address >= 0}
+    here = {node.address: name for name, node in there.items() if name in order}
+    known = {node.address: names.listed(node.attributes, "weight_names") or [] for node in there.values()}
     named = names.of_layers(order, here, {**known, **weights}) if weights and order else {}
     return {address: (*above, *names.paths([name])[0]) for address, name in named.items()}
 
@@ -82,7 +83,7 @@ def _arrays(root: Node, orphans: Sequence[int]) -> dict[int, Path]:
     """The orphans that are arrays, which Keras writes in the order of its lists: those of the layers, then those of the
     optimizer (Keras 2.2.4, engine/saving.py)."""
     order = [f"{'/'.join(path)}/{name}" for path, listed in _lists(root) for name in listed]
-    here = {node.address: "/".join(path) for path, node in root.walk() if node.array is not None}
+    here = {n.address: "/".join(path) for path, n in root.walk() if n.array is not None and n.address >= 0}
     return {a: names.paths([name])[0] for a, name in names.in_sequence(order, here, orphans).items()}
 
 

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from reconstruct import writing
+from reconstruct.artifact import Finding
 from reconstruct.errors import ReadError
 from reconstruct.readers.config_json import config_names
 from reconstruct.readers.keras_zip import WEIGHTS
@@ -81,10 +82,20 @@ def _write_hdf5(content: Content, file: Path, sources: Sequence[str]) -> None:
             elif node.array.lost:
                 made = written.create_dataset(where, data=h5py.Empty(node.array.dtype or np.dtype("f4")))
                 made.attrs[MARK] = node.array.lost
-                if node.array.shape is not None:
+                if node.array.shape is not None and all(0 <= n < 1 << 63 for n in node.array.shape):
                     made.attrs[SHAPE] = np.array(node.array.shape, np.int64)
             else:
                 made = written.create_dataset(where, data=node.array.read())
             for name, value in node.attributes.items():
-                texts = isinstance(value, np.ndarray) and value.dtype == object
-                made.attrs.create(name, value, dtype=h5py.string_dtype() if texts else None)
+                if name not in (MARK, SHAPE, SALVAGED):
+                    _write_attribute(content, made, where, name, value)
+
+
+def _write_attribute(content: Content, made: h5py.Group | h5py.Dataset, where: str, name: str, value: Any) -> None:
+    """Damaged, it may be what HDF5 has no room or no form for: text with zeros in it, for one."""
+    texts = isinstance(value, np.ndarray) and value.dtype == object
+    try:
+        made.attrs.create(name, value, dtype=h5py.string_dtype() if texts else None)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        message = f"the attribute {name!r:.100} cannot be written: {error}"
+        content.findings.append(Finding("attribute_lost", "warning", where, message))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 LOST_AND_FOUND = "lost+found"
+NO_HEADER = "its header is lost"
 Path: TypeAlias = tuple[str, ...]
 
 
@@ -54,6 +55,19 @@ class Node:
             if node.array is not None:
                 yield "/".join(path), node.array
 
+    def take(self, other: Node) -> None:
+        """Become what `other` is, and have what it has."""
+        self.address, self.array, self.whole = other.address, other.array, other.whole
+        self.attributes.update(other.attributes)
+        self.children.update(other.children)
+
+    def lose(self, reason: str) -> None:
+        """Take the values of a dataset for lost; what is no group becomes a dataset that is."""
+        if self.array is not None:
+            self.array = replace(self.array, read=gone, lost=self.array.lost or reason)
+        elif not self.children:
+            self.array = Array(None, None, gone, reason)
+
     def at(self, path: Path) -> Node:
         """The node at a path, an empty one where there is none."""
         node = self
@@ -65,6 +79,8 @@ class Node:
         """The node at a path, with the groups on the way made where they are missing."""
         node = self
         for part in path:
+            if node.array is not None and node.array.lost:
+                node.array = None  # what has something in it is a group
             node = node.children.setdefault(part, Node(whole=False))
         return node
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconstruct.limits import Limits
 from reconstruct.readers import zip_guard
@@ -20,12 +20,15 @@ _BLOCK = 1 << 20
 class Member:
     """A member of the archive: its bytes as far as they are there.
 
-    `state` is "whole" (its checksum matches), "cut", "changed" (its checksum does not match) or "unchecked".
+    `state` is "whole" (its checksum matches), "cut", "changed" (its checksum does not match) or "unchecked"; `end` is
+    where it ends in the archive, `twice` says that there is another whole one of its name.
     """
 
     name: str
     source: Source
     state: str
+    end: int = 0
+    twice: bool = False
 
 
 class Part:
@@ -44,16 +47,29 @@ class Part:
 
 
 def members(source: Source, wanted: Collection[str], limits: Limits) -> dict[str, Member]:
-    """The members of these names; of two of one name the first."""
+    """The members of these names; of several of one name the first that is whole, else the first."""
     found: dict[str, Member] = {}
+    end = unpacked = 0
     for at in signatures.zip_members(source):
+        if at < end:
+            continue  # what a member holds is none itself
         try:
             member = _member(source, at, wanted, limits)
-        except (Gone, struct.error, zlib.error):
+        except (Gone, struct.error):
             continue
-        if member is not None:
-            found.setdefault(member.name, member)
-    return found
+        if member is None:
+            continue
+        if member.state == "whole":
+            end = member.end
+        unpacked += member.source.size
+        if limits.too_much(unpacked, source.size):
+            break
+        first = found.get(member.name)
+        if first is None or (member.state == "whole" != first.state):
+            found[member.name] = member
+        elif first.state == member.state == "whole":
+            found[member.name] = replace(first, twice=True)
+    return {name: member for name, member in found.items() if name in wanted}
 
 
 def _member(source: Source, at: int, wanted: Collection[str], limits: Limits) -> Member | None:
@@ -61,26 +77,34 @@ def _member(source: Source, at: int, wanted: Collection[str], limits: Limits) ->
     flags, method = struct.unpack("<HH", source.read(at + 6, 4))
     crc, packed, unpacked, name_size, extra_size = struct.unpack("<IIIHH", source.read(at + 14, 16))
     name = source.read(at + 30, name_size).decode("utf-8", "replace")
-    if name not in wanted or flags & 1:
+    if flags & 1 or (name not in wanted and method != _STORED):
         return None
     packed, unpacked = zip_guard.sizes(packed, unpacked, source.read(at + 30 + name_size, extra_size))
     start = at + 30 + name_size + extra_size
     sized = not flags & 8 and (packed > 0 or unpacked > 0)  # else the sizes are behind the data, or were never written
     size = packed if sized else next((p - start for p in signatures.zip_ends(source, start)), None)
-    data: Source = Part(source, start, size)
+    part = Part(source, start, size)
+    data: Source = part
+    stream = ""
     if method == _DEFLATED:
-        data = Bytes(_inflated(data, limits))
+        made, stream = _inflated(part, limits)
+        data = Bytes(made)
     elif method != _STORED:
         return None
-    if not sized:
-        return Member(name, data, "unchecked")
-    if data.size < unpacked:
-        return Member(name, data, "cut")
-    return Member(name, data, "whole" if _crc(data) == crc else "changed")
+    if stream == "broken":
+        state = "changed"
+    elif not sized:
+        state = "unchecked"
+    elif data.size < unpacked:
+        state = "changed" if stream == "ended" else "cut"
+    else:
+        state = "whole" if _crc(data) == crc else "changed"
+    return Member(name, data, state, start + part.size)
 
 
-def _inflated(data: Source, limits: Limits) -> bytes:
-    """What the compressed bytes that are there give; nothing of what follows a damaged place."""
+def _inflated(data: Source, limits: Limits) -> tuple[bytes, str]:
+    """What the compressed bytes that are there give, and whether their stream has "ended", is "open", or "broken": then
+    what it gave may have been wrong for long."""
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     made = bytearray()
     for block in _blocks(data):
@@ -89,11 +113,13 @@ def _inflated(data: Source, limits: Limits) -> bytes:
             try:
                 made += unpacker.decompress(left, _BLOCK)
             except zlib.error:
-                return bytes(made)
+                return bytes(made), "broken"
             left = unpacker.unconsumed_tail
             if limits.too_much(len(made), data.size):
-                return bytes(made)
-    return bytes(made)
+                return bytes(made), "open"
+        if unpacker.eof:
+            return bytes(made), "ended"
+    return bytes(made + unpacker.flush()), "open"
 
 
 def _crc(data: Source) -> int | None:

@@ -11,6 +11,7 @@ import pytest
 
 import reconstruct
 from reconstruct.errors import ReadError
+from reconstruct.limits import Limits
 from reconstruct.readers import trial
 from reconstruct.runtimes import recovering
 from reconstruct.runtimes.recovering import Recoverer
@@ -84,6 +85,14 @@ print(json.dumps(found))
     assert found["file"] == 27  # EFBIG
     assert (tmp_path / "large").stat().st_size <= 1000
     assert found["network"] in (101, 113)  # unreachable
+
+
+def test_too_little_memory_is_said(tmp_path: Path, model: Path) -> None:
+    with Recoverer(Limits(recover_bytes=1 << 20)) as recoverer:
+        result = recoverer.recover(str(model), str(tmp_path / "out.keras"), {})
+    assert result["status"] == "failed"
+    assert "memory" in result["error"]["message"]
+    assert "recover_bytes" in result["error"]["hint"]
 
 
 def test_computing_without_end_is_ended() -> None:
