@@ -699,18 +699,19 @@ def _tokens(draw: Any, draft: _Draft) -> None:
     draft.add_input(shape, "int32")
     count = draw(st.integers(3, 9))
     embedding = _choose({"input_dim": st.just(count), "output_dim": _few}, mask_zero=_flag, trainable=_flag)
-    encoded = st.sampled_from(["multi_hot", "count"])
     kinds: dict[str, Options] = {
         "Embedding": embedding,
-        "CategoryEncoding": _choose({"num_tokens": st.just(count)}, output_mode=encoded),
-        "IntegerLookup": _choose({"vocabulary": st.just(list(range(2, count)))}, output_mode=encoded),
+        "CategoryEncoding": _choose(
+            {"num_tokens": st.just(count)}, output_mode=st.sampled_from(["multi_hot", "count"])
+        ),
+        "IntegerLookup": _choose({"vocabulary": st.just(list(range(2, count)))}),
         "Hashing": _choose({"num_bins": st.just(count)}),
     }
     if draft.keras_3:
         kinds["ReversibleEmbedding"] = embedding
     kind = draw(st.sampled_from(["Embedding", "Embedding", *kinds]))
     draft.add(Spec(kind, draw(kinds[kind])), (0,))
-    if kind == "Hashing":
+    if kind in ("Hashing", "IntegerLookup"):  # which give whole numbers
         draft.add(Spec("Embedding", draw(embedding)), (1,))
 
 

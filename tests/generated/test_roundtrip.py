@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from reconstruct.runtimes.worker import WorkerPool
@@ -55,12 +55,16 @@ def test_random_models_compute_the_same_in_tf_keras(suffix: str, pool: WorkerPoo
         suppress_health_check=list(HealthCheck),
     )
     @given(recipes("keras"))
+    @example(LOOKUP)
     def goes_there(recipe: Recipe) -> None:
         assert over_there(recipe, suffix, pool).status in ("verified", "unverified", "refused")
 
     goes_there()
 
 
+LOOKUP = Recipe(
+    (((None, 6), "int32"),), (Spec("IntegerLookup", {"vocabulary": [2, 3]}),), ((0, (0,)),), (1,), sequential=True
+)
 SHEAR = Recipe(
     (((None, 6, 6, 3), "float32"),), (Spec("RandomShear", {"x_factor": 0.1}),), ((0, (0,)),), (1,), sequential=True
 )
