@@ -135,6 +135,8 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
         if config.get("mean") is not None:  # given, not learnt, as in EfficientNetV2 and ConvNeXt
             return ()
         return tuple(Slot(n, False) for n in ("mean", "variance", "count"))
+    if class_name in ("IntegerLookup", "StringLookup") and config.get("vocabulary") is not None:
+        return ()  # a table of the config
     if class_name == "LayerScale" and "projection_dim" in config:  # applications/convnext.py
         return (Slot("gamma"),)
     if (class_name == "Attention" and "use_scale" not in config) or "head_num" in config:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconstruct.artifact import Layer
+from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import NotEquivalent
-from reconstruct.rules.engine import before_keras_3, rule
+from reconstruct.rules.engine import Noted, before_keras_3, rule
 from reconstruct.rules.expansion import rename
 
 
@@ -122,6 +122,19 @@ def slash_in_names(layer: Layer) -> Layer:
     return layer.replace(name=_name(layer.name)) if layer.path == "model" and "/" in layer.name else layer
 
 
+@rule(layers=("RandomShear",), effect="neutral")
+def shear_range(layer: Layer) -> Noted:
+    """Keras 3 writes the range -f to f that a number f means, and refuses to read what is below 0 (Keras 3.15.1,
+    random_shear.py, `_set_factor_with_name`); it acts in training only, where it becomes 0 to f."""
+    found = {n: layer.config.get(n) for n in ("x_factor", "y_factor")}
+    below = {n: v for n, v in found.items() if isinstance(v, list) and len(v) == 2 and v[0] < 0 and v[1] == -v[0]}
+    if not below:
+        return Noted(layer, ())
+    message = f"RandomShear {layer.name!r} shears to both sides, which Keras 3 writes and does not read: now to one"
+    changed = layer.having(**{n: [0.0, upper] for n, (_, upper) in below.items()})
+    return Noted(changed, (Finding("augmentation_changed", "info", layer.path, message),))
+
+
 def _name(name: str) -> str:
     return name.replace("/", "_")
 
@@ -136,4 +149,5 @@ RULES = (
     activation_names,
     single_axis,
     slash_in_names,
+    shear_range,
 )

@@ -278,6 +278,13 @@ def counts(layer: Layer) -> Layer:
     return layer.with_weights(count=wide)
 
 
+@rule(layers=("IntegerLookup", "StringLookup", "Hashing", "Discretization"), effect="neutral")
+def whole_numbers(layer: Layer) -> Layer:
+    """Indices are of 64 bits in both; Keras 2 takes no other dtype of the layer (tf_keras 2.21, index_lookup.py)."""
+    indices = layer.config.get("output_mode", "int") == "int"
+    return layer.having(dtype="int64") if indices and "int" not in str(layer.config.get("dtype")) else layer
+
+
 @rule(layers=_MODELS)
 def small_graphs(layer: Layer) -> Layer:
     """Several layers stand in the model in place of one that Keras 2 does not have."""
@@ -309,6 +316,7 @@ AFTER = (
     attention_shapes,
     rms_normalization,
     counts,
+    whole_numbers,
     call_arguments,
     small_graphs,
     no_small_graph_in_wrapper,

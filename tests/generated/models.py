@@ -110,7 +110,7 @@ def _value(value: Any, keras: Any) -> Any:
 
 def called(layer: Any, tensors: Sequence[Any]) -> Any:
     """What the layer gives; attention takes query and value, the others one tensor or a list."""
-    if type(layer).__name__ == "MultiHeadAttention":
+    if type(layer).__name__ in ("MultiHeadAttention", "GroupedQueryAttention"):
         return layer(tensors[0], tensors[-1])
     many = type(layer).__name__ in ("Attention", "AdditiveAttention")
     return layer(list(tensors) if many or len(tensors) > 1 else tensors[0])
@@ -254,6 +254,15 @@ def _pooling(name: str, shape: Shape, keras_3: bool) -> Options:
     return _choose({}, pool_size=_sizes(rank), strides=st.none() | st.integers(1, 2), padding=padding)
 
 
+def _adaptive_pooling(name: str, shape: Shape, keras_3: bool) -> Options:
+    return _choose({"output_size": st.just(2) | st.tuples(*(st.integers(2, n or 2) for n in shape[1:-1]))})
+
+
+def _adaptive(rank: int) -> Callable[[Shape], bool]:
+    """TensorFlow 2.21 dies where Keras 3.15.1 makes windows of one more than the input has, as for one output."""
+    return lambda shape: len(shape) == rank and all((n or 0) >= 2 for n in shape[1:-1])
+
+
 def _global_pooling(name: str, shape: Shape, keras_3: bool) -> Options:
     return _choose({}, keepdims=_flag)
 
@@ -332,6 +341,18 @@ def _multi_head_attention(name: str, shape: Shape, keras_3: bool) -> Options:
     )
 
 
+def _group_query_attention(name: str, shape: Shape, keras_3: bool) -> Options:
+    heads = st.sampled_from([(1, 1), (2, 1), (4, 2)])
+    return heads.flatmap(
+        lambda n: _choose(
+            {"head_dim": _few, "num_query_heads": st.just(n[0]), "num_key_value_heads": st.just(n[1])},
+            use_bias=_flag,
+            use_gate=_flag,
+            dropout=_rate,
+        )
+    )
+
+
 def _attention(name: str, shape: Shape, keras_3: bool) -> Options:
     if name == "AdditiveAttention":
         return _choose({}, use_scale=_flag, dropout=_rate)
@@ -390,6 +411,12 @@ def _activations(name: str, shape: Shape, keras_3: bool) -> Options:
     }[name]
 
 
+_OF_A_FACTOR = (  # with Keras 3 alone
+    "RandomColorDegeneration RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective "
+    "RandomSaturation RandomSharpness"
+).split()
+
+
 def _in_training_only(name: str, shape: Shape, keras_3: bool) -> Options:
     return {
         "GaussianNoise": _choose({"stddev": _rate}),
@@ -400,6 +427,10 @@ def _in_training_only(name: str, shape: Shape, keras_3: bool) -> Options:
         "RandomTranslation": _choose({"height_factor": _rate, "width_factor": _rate}),
         "RandomContrast": _choose({"factor": _rate}),
         "RandomBrightness": _choose({"factor": _rate}),
+        "RandomCrop": _choose({"height": st.integers(2, 4), "width": st.integers(2, 4)}),
+        "RandomShear": _choose({}, x_factor=_rate, y_factor=_rate),
+        "RandomPosterization": _choose({"factor": st.integers(1, 8)}),
+        **dict.fromkeys(_OF_A_FACTOR, _choose({"factor": _rate})),
     }.get(name, _choose({}))
 
 
@@ -438,6 +469,25 @@ def _places(name: str, shape: Shape, keras_3: bool) -> Options:
     }[name]
 
 
+def _bins(name: str, shape: Shape, keras_3: bool) -> Options:
+    return _choose({"bin_boundaries": st.sampled_from([[0.0], [-0.5, 0.25, 1.0]])})
+
+
+def _in_inference_too(name: str, shape: Shape, keras_3: bool) -> Options:
+    """Layers of images that do what they do in inference, too."""
+    return _choose({}, value_range=st.sampled_from([(0, 1), (-4, 4)]))
+
+
+def _spectrogram(name: str, shape: Shape, keras_3: bool) -> Options:
+    return _choose(
+        {"frame_length": st.integers(2, 3), "fft_length": st.just(4), "frame_step": st.integers(1, 2)},
+        mode=st.sampled_from(["log", "magnitude", "psd", "real", "imag", "stft"]),
+        window=st.sampled_from(["hann", "hamming", None]),
+        padding=st.sampled_from(["valid", "same"]),
+        expand_dims=_flag,
+    )
+
+
 def _masking(name: str, shape: Shape, keras_3: bool) -> Options:
     return _choose({}, mask_value=st.sampled_from([0.0, -1.0]))
 
@@ -460,6 +510,9 @@ FAMILIES = (
     Family(("MaxPooling1D", "AveragePooling1D"), _rank(3), _pooling),
     Family(("MaxPooling2D", "AveragePooling2D"), _image, _pooling),
     Family(("MaxPooling3D", "AveragePooling3D"), _rank(5), _pooling),
+    Family(("AdaptiveMaxPooling1D", "AdaptiveAveragePooling1D"), _adaptive(3), _adaptive_pooling, "keras"),
+    Family(("AdaptiveMaxPooling2D", "AdaptiveAveragePooling2D"), _adaptive(4), _adaptive_pooling, "keras"),
+    Family(("AdaptiveMaxPooling3D", "AdaptiveAveragePooling3D"), _adaptive(5), _adaptive_pooling, "keras"),
     Family(("GlobalMaxPooling1D", "GlobalAveragePooling1D"), _rank(3), _global_pooling),
     Family(("GlobalMaxPooling2D", "GlobalAveragePooling2D"), _image, _global_pooling),
     Family(("GlobalMaxPooling3D", "GlobalAveragePooling3D"), _rank(5), _global_pooling),
@@ -470,6 +523,7 @@ FAMILIES = (
     Family(("ConvLSTM1D",), _image, _conv_recurrent),
     Family(("ConvLSTM2D",), _rank(5), _conv_recurrent),
     Family(("MultiHeadAttention",), _rank(3), _multi_head_attention),
+    Family(("GroupQueryAttention",), _rank(3), _group_query_attention, "keras"),
     Family(("Attention", "AdditiveAttention"), _rank(3), _attention),
     Family(("BatchNormalization",), _rank(2, 3, 4, 5), _batch_normalization),
     Family(("LayerNormalization",), _rank(2, 3, 4), _layer_normalization),
@@ -495,10 +549,20 @@ FAMILIES = (
         lambda shape: len(shape) == 4 and shape[-1] in (1, 3),
         _in_training_only,
     ),
+    Family(("RandomCrop",), _image, _in_training_only),
+    Family(
+        ("RandomShear", "RandomPosterization", *_OF_A_FACTOR),
+        lambda shape: len(shape) == 4 and shape[-1] == 3,
+        _in_training_only,
+        "keras",
+    ),
+    Family(("AutoContrast", "Solarization"), _image, _in_inference_too, "keras"),
+    Family(("STFTSpectrogram",), _rank(3), _spectrogram, "keras"),
+    Family(("Discretization",), _rank(2, 3), _bins),
     Family(("Masking",), _rank(3), _masking),
     Family(("SpectralNormalization",), _rank(2, 3, 4), _spectral),
 )
-_ATTENTION = ("Attention", "AdditiveAttention", "MultiHeadAttention")  # they take two tensors
+_ATTENTION = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")  # they take two tensors
 _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 _MOST_NUMBERS = 600  # that a tensor may have in a row
 
@@ -634,13 +698,21 @@ def _tokens(draw: Any, draft: _Draft) -> None:
     shape = (None, draw(st.integers(3, 6)))
     draft.add_input(shape, "int32")
     count = draw(st.integers(3, 9))
-    kind = draw(st.sampled_from(["Embedding", "Embedding", "CategoryEncoding"]))
-    options = draw(
-        _choose({"input_dim": st.just(count), "output_dim": _few}, mask_zero=_flag, trainable=_flag)
-        if kind == "Embedding"
-        else _choose({"num_tokens": st.just(count)}, output_mode=st.sampled_from(["multi_hot", "count"]))
-    )
-    draft.add(Spec(kind, options), (0,))
+    embedding = _choose({"input_dim": st.just(count), "output_dim": _few}, mask_zero=_flag, trainable=_flag)
+    kinds: dict[str, Options] = {
+        "Embedding": embedding,
+        "CategoryEncoding": _choose(
+            {"num_tokens": st.just(count)}, output_mode=st.sampled_from(["multi_hot", "count"])
+        ),
+        "IntegerLookup": _choose({"vocabulary": st.just(list(range(2, count)))}),
+        "Hashing": _choose({"num_bins": st.just(count)}),
+    }
+    if draft.keras_3:
+        kinds["ReversibleEmbedding"] = embedding
+    kind = draw(st.sampled_from(["Embedding", "Embedding", *kinds]))
+    draft.add(Spec(kind, draw(kinds[kind])), (0,))
+    if kind in ("Hashing", "IntegerLookup"):  # which give whole numbers
+        draft.add(Spec("Embedding", draw(embedding)), (1,))
 
 
 def _step(draw: Any, draft: _Draft, sequential: bool, writer: str, depth: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reconstruct.errors import NotEquivalent
 from reconstruct.recover import recover
 from reconstruct.runtimes import keras_3
 from reconstruct.runtimes.worker import WorkerPool
@@ -77,6 +78,30 @@ def trip(recipe: Recipe, writer: str, container: str, pool: WorkerPool) -> Trip:
                     raise Lost(f"weights: {where} has other weights than were written")
                 count += 1
         return Trip(recovery.status, tried, count)
+
+
+def over_there(recipe: Recipe, suffix: str, pool: WorkerPool) -> Trip:
+    """Write with Keras 3, recover for tf_keras, load there and compare outputs; raises `Lost` for what is not the same.
+
+    The status is `refused` where tf_keras has no equivalent and the error names the layer.
+    """
+    with tempfile.TemporaryDirectory(prefix="roundtrip-") as name:
+        folder = Path(name)
+        original = build(recipe, keras_of("keras"))
+        recovery = recover(write(original, "keras", folder), pool=pool)
+        saved = folder / f"there.{suffix}"
+        try:
+            recovery.save(saved, target="tf-keras", pool=pool)
+        except NotEquivalent as refusal:
+            if not any(layer.name in str(refusal) for layer in original._flatten_layers()):
+                raise Lost(f"refused, and no layer is named: {refusal}") from refusal
+            return Trip("refused", (), 0)
+        loaded = keras_of("tf_keras").models.load_model(saved, compile=False)
+        for inputs, _ in recovery._expected:
+            found = compare(_run(original, inputs), _run(loaded, inputs))
+            if found.finite and not found.within(TOLERANCE):
+                raise Lost(f"outputs in tf_keras: {found.problem or f'differ by {found.relative:.1e}'}")
+        return Trip(recovery.status, (), 0)
 
 
 def _run(model: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from reconstruct.runtimes.worker import WorkerPool
 from tests.generated.models import CONTAINERS, WRITERS, Recipe, Spec, build, can_write, keras_of, recipes
-from tests.generated.roundtrip import Lost, trip
+from tests.generated.roundtrip import Lost, over_there, trip
 
 PAIRS = [(w, c) for w in WRITERS for c in CONTAINERS if can_write(w, c)]
 
@@ -41,6 +41,38 @@ def test_random_models_come_back_the_same(writer: str, container: str, pool: Wor
         assert trip(recipe, writer, container, pool).status in ("verified", "unverified")
 
     comes_back()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_random_models_compute_the_same_in_tf_keras(suffix: str, pool: WorkerPool) -> None:
+    @settings(
+        max_examples=3,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(recipes("keras"))
+    @example(LOOKUP)
+    def goes_there(recipe: Recipe) -> None:
+        assert over_there(recipe, suffix, pool).status in ("verified", "unverified", "refused")
+
+    goes_there()
+
+
+LOOKUP = Recipe(
+    (((None, 6), "int32"),), (Spec("IntegerLookup", {"vocabulary": [2, 3]}),), ((0, (0,)),), (1,), sequential=True
+)
+SHEAR = Recipe(
+    (((None, 6, 6, 3), "float32"),), (Spec("RandomShear", {"x_factor": 0.1}),), ((0, (0,)),), (1,), sequential=True
+)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_keras_3_writes_and_does_not_read_comes_back(pool: WorkerPool) -> None:
+    assert trip(SHEAR, "keras", "keras", pool).status == "unverified"
 
 
 DENSE = Recipe((((None, 3), "float32"),), (Spec("Dense", {"units": 2}),), ((0, (0,)),), (1,), seed=1)

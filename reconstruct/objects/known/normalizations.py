@@ -225,7 +225,7 @@ def spectral_normalization(layer: Layer, context: Context) -> Layer | Noted:
     message = f"{layer.name} is the layer that it wraps: training will no longer normalize its kernel"
     found = [Finding("training_only_wrapper_dropped", "info", layer.path, message)]
     result = _unwrapped(layer, inner, weights)
-    own = layer.package is None and context.writer.is_tf_keras and context.writer.version >= (2, 13, 0)
+    own = layer.package is None and context.writer.version >= (2, 13, 0)  # Keras's own, also of Keras 3
     if own or (layer.package or "").startswith(("Addons", "keras", "tf_keras")):
         return Noted(result, tuple(found))
     return _assumed(layer, Noted(result, tuple(found)), "tensorflow-addons 0.23")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconstruct.artifact import Layer
+from reconstruct.artifact import Layer, Writer
 from tests.rules.cases import TF_KERAS, Case, Refusal, layer
 
 NORM = {"axis": -1, "epsilon": 0.5, "center": True, "scale": True}
@@ -150,6 +150,17 @@ scale_and_shift = DepthwiseConv2D(normed) kernel_size=[1, 1] use_bias=True data_
         layer("Dense", weights={"kernel": [[3.0], [4.0]], "bias": [1.0]}, units=1, use_bias=True),
         finding="training_only_wrapper_dropped",
         writer=TF_KERAS,
+    ),
+    Case(
+        "spectral_normalization",
+        layer(
+            "SpectralNormalization",
+            weights={"layer/vars/0": [[3], [4]], "layer/vars/1": [1], "vars/0": [[1]]},
+            power_iterations=1,
+        ).replace(children={"layer": layer("Dense", "dense", units=1, use_bias=True)}),
+        layer("Dense", weights={"kernel": [[3.0], [4.0]], "bias": [1.0]}, units=1, use_bias=True),
+        finding="training_only_wrapper_dropped",  # and not that it is taken for that of another library
+        writer=Writer("3.15.1", "tensorflow"),
     ),
     Case(
         "gelu_layer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconstruct.artifact import Call, Layer, Ref
+from reconstruct.artifact import Call, Layer, Ref, Writer
 from tests.rules.cases import TF_KERAS, Case, Refusal, called, functional, layer
 
 
@@ -19,6 +19,13 @@ _input = layer("InputLayer", "a", batch_shape=[None, 2, 3], dtype="float32")
 _ints = layer("InputLayer", "a", batch_shape=[None, 3], dtype="int32")
 
 CASES = [
+    Case(
+        "shear_range",
+        layer("RandomShear", x_factor=[-0.1, 0.1], y_factor=[0.0, 0.5]),
+        layer("RandomShear", x_factor=[0.0, 0.1], y_factor=[0.0, 0.5]),
+        Writer("3.15.1", "tensorflow"),
+        finding="augmentation_changed",
+    ),
     Case(
         "layer_scale",
         layer("LayerScale", weights={"gamma": (3,)}, init_values=1e-6, projection_dim=3),
