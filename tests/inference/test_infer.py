@@ -98,6 +98,17 @@ def test_what_examples_leave_open_is_an_assumption() -> None:
     assert all(a["path"] != "model/dense_2" for a in result.assumptions)
 
 
+@pytest.mark.parametrize("lowest", [0, 1])
+def test_masking_is_open_where_no_example_has_an_index_to_mask(lowest: int) -> None:
+    shapes = ((5, 24), (6, 24), (24,))
+    source = artifact(group("embedding_1", (30, 5)), group("lstm_1", *shapes), group("dense_1", (6, 2), (2,)))
+    x = RNG.integers(lowest, 30, size=(12, 10)).astype("float32")
+    y = computed(source, x, {}, {"activation": "tanh", "recurrent_activation": "hard_sigmoid"}, {})
+    result = infer(source, Hints(examples=([x], [y]), budget=20))
+    assert result.confirmed
+    assert any("mask_zero" in a["message"] for a in result.assumptions) == (lowest > 0)
+
+
 def test_flatten_and_pooling_decide_the_input() -> None:
     source = artifact(
         group("conv2d_1", (3, 3, 1, 32), (32,)),
