@@ -267,6 +267,11 @@ class Artifact:
     weights_source: str | None = None
     groups: tuple[Group, ...] = ()
 
+    @property
+    def lists_layers(self) -> bool:
+        """Whether the weights are a list of layers in their order, as up to Keras 2; Keras 3 keeps a tree of them."""
+        return self.container in ("h5-weights", "h5-model")
+
     def replace(self, **changes: Any) -> Artifact:
         return dataclasses.replace(self, **changes)
 

@@ -301,7 +301,7 @@ def _reason(result: Mapping[str, Any]) -> str:
     if lost:
         return f"code is missing for {len(lost)} {'layer' if len(lost) == 1 else 'layers'}: {_list(lost, 5)}"
     if result["assumptions"]:
-        return _short("; ".join(", ".join(str(v) for v in a.values()) for a in result["assumptions"]))
+        return _short("; ".join(a["message"] for a in result["assumptions"]))
     tried = [
         t["outcome"] if t["oracle"] == "any" else f"{t['oracle']}: {t['outcome']}"
         for t in result["verification"]["tried"]

@@ -113,7 +113,9 @@ def _computed(model: Any, probes: Sequence[Arrays], by: str) -> Computed:
         reason = (str(error).splitlines() or [""])[0]
         shapes = ", ".join(str(x.shape) for x in probes[0]) if probes else "none"
         message = f"the model does not run on inputs of shape {shapes}: {type(error).__name__}: {reason}"
-        raise BuildError(message, hint="it may have other inputs than before") from error
+        unwritten = isinstance(error, NotImplementedError)  # of a placeholder, or a stub that is not filled in
+        hint = "give the missing code: --custom FILE.py" if unwritten else "it may have other inputs than before"
+        raise BuildError(message, hint=hint) from error
     try:
         layers = keras_3.layer_outputs(model, probes[0])
     except Exception:  # a subclassed model has no graph; its outputs are known all the same

@@ -379,7 +379,20 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         return {"interpolation": {"nearest": 0.1, "bilinear": 2.3}}
     if name == "ReLU":
         return {"max_value": {None: 0.1, 6.0: 3.0}}
+    if name == "Embedding" and _masked(context):
+        return {"mask_zero": priors.MASK_ZERO}
     return {}
+
+
+def _masked(context: Context) -> bool:
+    """Whether what follows would leave out steps that an Embedding masks."""
+    following = next((inner(n).class_name for n in context.following if inner(n).class_name not in _KEEPS_MASK), "")
+    return following in (*RECURRENT, "MultiHeadAttention", "GlobalAveragePooling1D")
+
+
+_KEEPS_MASK = (
+    "Dense Activation Dropout SpatialDropout1D GaussianNoise BatchNormalization LayerNormalization Add".split()
+)
 
 
 def _activation(layer: Layer, context: Context) -> Mapping[str, float]:

@@ -115,7 +115,7 @@ def gather(artifact: Artifact) -> Evidence:
     nested = any(g.parts or list(_nested(g)) for g in artifact.groups)
     listed = any(not g.tensors and _class_of_name(g.name, g.kind) not in (None, "InputLayer") for g in artifact.groups)
     has_input = any(f.layer.class_name == "InputLayer" for f in unique)
-    ordered = artifact.container == "h5-weights"
+    ordered = artifact.lists_layers
     return Evidence(tuple(unique), listed and not nested, True if has_input else None, ordered)
 
 
@@ -160,7 +160,7 @@ def _layer(group: Group, artifact: Artifact, first: bool) -> Found:
         return _without_weights(group, named, first)
     weights, told = _named(group)
     witnesses = [w for w, is_true in (("name", named is not None), ("weight names", told)) if is_true]
-    keras_1 = artifact.writer.major == 1 and artifact.container == "h5-weights"
+    keras_1 = artifact.writer.major == 1 and artifact.lists_layers
     for guess in _guesses(named, weights, told, keras_1, group.name):
         sure = "certain" if guess.class_name == named or (named is None and told) else "likely"
         return Found(guess.replace(name=group.name), sure, (*witnesses, "shapes"))

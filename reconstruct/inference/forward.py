@@ -294,6 +294,8 @@ def _embedding(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array
     index = np.asarray(x).astype("int64")
     if index.size and (index.min() < 0 or index.max() >= len(table)):
         raise NotComputed("the inputs are no indices")
+    if layer.config.get("mask_zero") and (index == 0).any():
+        raise NotComputed("steps that are masked")
     return np.asarray(table[index], "float32")
 
 

@@ -35,6 +35,7 @@ BUDGET = 120.0
 STRUCTURE_SECONDS = 20.0  # of computing, as those of graphs
 UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
 GRAPH_SECONDS = 5.0
+WIRING_SHARE = 0.4  # of the time, for what is called on what
 FORMS_AT_ONCE = 4
 ANY_SIZE = 512
 
@@ -107,7 +108,7 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
 
 def _dialect(artifact: Artifact) -> Writer:
     """The Keras whose meaning the choices have. Tensors of Keras 1 are brought to the form of Keras 2 at once."""
-    if artifact.container != "h5-weights":
+    if not artifact.lists_layers:
         return KERAS_3
     return Writer("2.0.9", "tensorflow") if artifact.writer.major < 2 else artifact.writer
 
@@ -139,7 +140,8 @@ def _forms(
     known: Sequence[Evidence], base: Context, hints: Hints, until: float
 ) -> Iterator[tuple[Form, list[Context]]]:
     """The forms of all wirings: a few of each in turn, more of the likelier ones."""
-    streams = [_forms_of(wiring, base, hints, until) for each in known for wiring in wirings(each)]
+    wired = time.monotonic() + (until - time.monotonic()) * WIRING_SHARE
+    streams = [_forms_of(wiring, base, hints, until) for each in known for wiring in wirings(each, wired)]
     portion = FORMS_AT_ONCE
     while streams and time.monotonic() < until:
         left = []
@@ -257,7 +259,22 @@ def _inferred(
     assumptions = list(_assumptions(opened, values, layers, left))
     if left is None and form.wiring.cost:
         assumptions.append(_assumption("model", form.wiring.reason, form.wiring.alternatives, None))
-    return Inferred(artifact.replace(model=model, dialect=dialect), tuple(assumptions), _findings(evidence))
+    findings = (*_findings(evidence), *_unmet(model, hints.settings))
+    return Inferred(artifact.replace(model=model, dialect=dialect), tuple(assumptions), findings)
+
+
+def _unmet(model: Layer, settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the user has set and no layer has: a name that is spelled otherwise, most likely."""
+    layers = {n.name: n for n in model.walk() if n is not model}
+    for key in settings:
+        name, _, field_name = key.rpartition(".")
+        layer = layers.get(name)
+        if layer is not None and field_of(layer, field_name) is not None:
+            continue
+        reason = f"no layer is called {name!r}" if layer is None else f"{layer.class_name} has no {field_name!r} to set"
+        hint = f"the layers are: {', '.join(list(layers)[:20])}{', …' if len(layers) > 20 else ''}"
+        message = f"the setting {key!r} changes nothing: {reason}"
+        yield Finding("setting_unused", "warning", "model", message, hint if layer is None else "")
 
 
 def _assumptions(

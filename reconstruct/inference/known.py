@@ -35,7 +35,7 @@ def readings(evidence: Evidence, artifact: Artifact) -> Sequence[Evidence]:
 
 
 def _known(run: Sequence[int], layers: Sequence[Found], artifact: Artifact) -> list[Match]:
-    legacy = artifact.container == "h5-weights"
+    legacy = artifact.lists_layers
     writer = artifact.writer if legacy else KERAS_3  # other files of weights do not say who wrote them
     return matches([layers[i].layer for i in run], writer, legacy)
 

@@ -89,6 +89,8 @@ LEAKY_SLOPE = {
     0.5: 5.5,
 }
 ELU_ALPHA = {1.0: 0.1, 0.3: 4.0, 0.5: 4.0, 0.2: 5.0, 0.1: 5.0}
+# Not counted: tutorials on text pad with zeros, and few of them mask these
+MASK_ZERO: Mapping[bool, float] = {False: 0.2, True: 1.7}
 BATCH_EPSILON = {1e-3: 0.05, 1e-5: 3.5, 1e-6: 4.5, 1.001e-5: 4.5, 1e-4: 5.0, 1e-2: 6.0}
 ATTENTION_EPSILON = {1e-6: 0.4, 1e-3: 1.1, 1e-5: 3.0, 1e-12: 5.0}  # 1e-6 5, 1e-3 3
 LAYER_EPSILON = {1e-3: 0.6, 1e-6: 0.9, 1e-5: 3.0, 1e-12: 5.0}

@@ -472,10 +472,13 @@ def undecided(
             try:
                 if error(run(changed, inputs, tag), outputs) > TOLERANCE:
                     continue
-                if error(run(changed, others, f"others {tag}"), base) > TOLERANCE:
-                    also.append(value)
             except (NotComputed, ValueError):
                 continue
+            try:
+                if error(run(changed, others, f"others {tag}"), base) > TOLERANCE:
+                    also.append(value)
+            except (NotComputed, ValueError):  # it agrees with the examples, and nothing says that it does elsewhere
+                also.append(value)
         if also:
             open_.append((key, also))
     return open_
@@ -488,7 +491,10 @@ def _others(inputs: Sequence[Array]) -> list[Array]:
     for x in inputs:
         rows = x[: min(len(x), 4)]
         if x.dtype.kind in "iu" or (x.size and np.array_equal(x, np.round(x)) and np.ptp(x) > 1):
-            found.append(rng.permutation(rows.ravel()).reshape(rows.shape).astype(x.dtype))
+            other = rng.permutation(rows.ravel()).reshape(rows.shape).astype(x.dtype)
+            if x.ndim == 2 and x.min() >= 0:
+                other[:, -1] = 0  # indices padded at the end, as sequences may be
+            found.append(other)
         else:
             spread = float(x.std()) or 1.0
             found.append((x.mean() + 2 * spread * rng.standard_normal(rows.shape)).astype("float32"))

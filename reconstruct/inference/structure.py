@@ -10,7 +10,7 @@ import heapq
 import itertools
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -261,6 +261,21 @@ class _Search:
 
     def least(self, i: int, state: tuple[Shape, ...]) -> float:
         """The least cost of all from node `i` on; infinite where nothing fits."""
+        # A stack of generators, each waiting for the next one's answer: a model may have more layers than Python frames
+        waiting = [self._least(i, state)]
+        answer: float | None = None
+        while waiting:
+            try:
+                waiting.append(self._least(*waiting[-1].send(answer)))
+                answer = None
+            except StopIteration as ended:
+                waiting.pop()
+                answer = ended.value
+        assert answer is not None
+        return answer
+
+    def _least(self, i: int, state: tuple[Shape, ...]) -> Generator[tuple[int, tuple[Shape, ...]], float | None, float]:
+        """The same, which asks for the least costs from later nodes on where it needs them."""
         key = i, state
         if key in self.memo:
             return self.memo[key]
@@ -281,7 +296,9 @@ class _Search:
             for _, shape, own in self.choices(i, state):
                 if own >= result:
                     continue
-                result = min(result, own + self.least(i + 1, self.next_state(i, state, shape)))
+                rest = yield i + 1, self.next_state(i, state, shape)
+                assert rest is not None
+                result = min(result, own + rest)
         self.memo[key] = result
         return result
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,9 +18,9 @@ MERGING = (*MERGES, "Merge")
 MOST_NODES = 800
 
 
-def wirings(evidence: Evidence) -> Iterator[Wiring]:
-    """Candidates for the graph of these layers."""
-    for wiring in _wirings(evidence):
+def wirings(evidence: Evidence, until: float = math.inf) -> Iterator[Wiring]:
+    """Candidates for the graph of these layers; graphs are looked for `until` then (`time.monotonic`)."""
+    for wiring in _wirings(evidence, until):
         if evidence.known is None:
             yield wiring
         else:
@@ -26,7 +28,7 @@ def wirings(evidence: Evidence) -> Iterator[Wiring]:
             yield replace(wiring, cost=cost, reason=evidence.known, alternatives=evidence.others)
 
 
-def _wirings(evidence: Evidence) -> Iterator[Wiring]:
+def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
     layers = [f.layer for f in evidence.layers]
     if len(layers) > MOST_NODES:
         return
@@ -45,7 +47,7 @@ def _wirings(evidence: Evidence) -> Iterator[Wiring]:
             cost=3.0 if evidence.lists_all else 0.0,
             reason="the layers follow one another, with others between them that the file does not list",
         )
-    yield from graphs(layers)
+    yield from graphs(layers, until)
 
 
 def _channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
@@ -185,7 +187,7 @@ MOST_GRAPHS = 40
 MOST_LOOSE = 6
 
 
-def graphs(layers: Sequence[Layer]) -> Iterator[Wiring]:
+def graphs(layers: Sequence[Layer], until: float = math.inf) -> Iterator[Wiring]:
     """Graphs of the layers in the order of the file, which is one of depth, so that each is called on earlier ones.
 
     Channels decide most: what a kernel takes, and what a concatenation adds up to. Among what fits, a layer is called
@@ -198,6 +200,8 @@ def graphs(layers: Sequence[Layer]) -> Iterator[Wiring]:
         after: list[_State] = []
         for state in beam:
             after.extend(_extended(state, layers, i, layer))
+            if time.monotonic() > until:
+                return
         # What nothing takes for long is unlikely
         after = [replace(s, cost=s.cost + 0.25 * max(0, len(s.loose) - 1)) for s in after if len(s.loose) <= MOST_LOOSE]
         after.sort(key=lambda s: s.cost)

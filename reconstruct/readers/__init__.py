@@ -101,6 +101,6 @@ def _with_config_beside(artifact: Artifact, path: Path, limits: Limits) -> Artif
         if beside.is_file():
             try:
                 return dataclasses.replace(config_json.read(beside, path, limits), source=str(path))
-            except ReadError:
+            except (ReadError, ConfigError):  # another JSON file of that name, or one that is damaged
                 continue
     return artifact

@@ -116,20 +116,25 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
     writer = _writer(source, root)
     salvaged = tuple(lost.findings(source, root))
     if "model_config" in root.attrs:
-        config = decode_json(_config_text(source, root, path), f"{path}: model_config", limits)
+        where = f"{path}: model_config"
+        config, model, unusable = parse.usable(lambda: decode_json(_config_text(source, root, path), where, limits))
         if writer.keras is None and isinstance(config, Mapping):
             writer = Writer(config.get("keras_version"), config.get("backend") or writer.backend)
-        model = parse.parse_model(config)
         group = source.get(root, "model_weights")
         groups = legacy_groups(source, group) if isinstance(group, h5py.Group) else {}
-        model, findings = legacy_weights.attach(model, groups, writer)
         tensors = tuple(t for group in groups.values() for t in group)
-        found = (*salvaged, *findings)
-        return Artifact(str(path), "h5-model", writer, model, writer, tensors, _training(source, root), found)
+        training = _training(source, root)
+        if unusable is not None or (tensors and parse.is_empty(model)):
+            found = (*salvaged, parse.left_aside(unusable, tensors))
+            listed = _listed(groups)
+            return Artifact(str(path), "h5-model", writer, None, writer, tensors, training, found, groups=listed)
+        assert model is not None
+        model, findings = legacy_weights.attach(model, groups, writer)
+        return Artifact(str(path), "h5-model", writer, model, writer, tensors, training, (*salvaged, *findings))
     if "layer_names" in root.attrs or "layer_names0" in root.attrs or "nb_layers" in root.attrs:
         groups = legacy_groups(source, root)
         tensors = tuple(t for group in groups.values() for t in group)
-        listed = tuple(Group(name, None, tuple(found)) for name, found in groups.items())
+        listed = _listed(groups)
         return Artifact(str(path), "h5-weights", writer, None, writer, tensors, None, salvaged, groups=listed)
     tensors = tuple(object_weights.tensors(object_weights.tree(source, root)))
     if "layers" in root or "_layer_checkpoint_dependencies" in root or "vars" in root:
@@ -142,6 +147,10 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
         path=str(path),
         hint="give the file that model.save() or save_weights() wrote",
     )
+
+
+def _listed(groups: Mapping[str, list[Tensor]]) -> tuple[Group, ...]:
+    return tuple(Group(name, None, tuple(found)) for name, found in groups.items())
 
 
 def legacy_groups(source: H5Source, group: h5py.Group) -> dict[str, list[Tensor]]:

@@ -8,11 +8,12 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from reconstruct.artifact import Artifact, Finding, Tensor, Training, Writer
-from reconstruct.errors import ReadError
+from reconstruct.artifact import Artifact, Finding, Group, Layer, Tensor, Training, Writer
+from reconstruct.errors import ConfigError, ReadError
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.readers import json_guard, lost, object_weights, parse, zip_guard
 from reconstruct.readers.config_json import decoded
@@ -38,7 +39,7 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
     """The model in a `.keras` zip of Keras 2.12 or newer."""
     with open_zip(path, limits) as archive:
         names = archive.namelist()
-        if "config.json" not in names:
+        if "config.json" not in names and WEIGHTS not in names:
             raise ReadError(
                 f"{path} is a zip archive without config.json, so no .keras file",
                 path=str(path),
@@ -50,12 +51,13 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
             if problem.severity == "error":
                 where = f"{path}/{problem.path}"
                 raise ReadError(f"{where}: {problem.message}", path=where, hint=problem.hint, code=problem.code)
-        config, metadata = (member_json(archive, name, path, limits) for name in ("config.json", "metadata.json"))
+        metadata = member_json(archive, "metadata.json", path, limits)
         weights = None
         if WEIGHTS in names:
             member = Member(path, archive.getinfo(WEIGHTS))
             weights = H5Source(member, f"{path}/{WEIGHTS}", lambda: _check_sum(path), limits)
-    return _artifact(path, "keras-zip", config, metadata, weights)
+        found = parse.usable(lambda: member_json(archive, "config.json", path, limits))
+    return _artifact(path, "keras-zip", found, metadata, weights)
 
 
 def _check_sum(path: Path) -> None:
@@ -83,28 +85,42 @@ def read_directory(path: Path, limits: Limits = DEFAULT) -> Artifact:
             raise ReadError(message, path=str(member), code="E_SYMLINK")
         if member.is_file():
             members[name] = member
-    texts = {n: decoded(m, limits)[0] for n, m in members.items() if n.endswith(".json")}
+    metadata = decoded(members["metadata.json"], limits)[0] if "metadata.json" in members else None
     file = members.get(WEIGHTS)
     weights = None if file is None else H5Source(file, str(file), limits=limits)
-    return _artifact(path, "keras-dir", texts["config.json"], texts.get("metadata.json"), weights)
+    found = parse.usable(lambda: decoded(members["config.json"], limits)[0])
+    return _artifact(path, "keras-dir", found, metadata, weights)
 
 
-def _artifact(path: Path, container: str, config: Any, metadata: Any, weights: H5Source | None) -> Artifact:
+def _artifact(
+    path: Path,
+    container: str,
+    found: tuple[Any, Layer | None, ConfigError | None],
+    metadata: Any,
+    weights: H5Source | None,
+) -> Artifact:
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     writer = Writer(version or "3.0.0", "tensorflow" if str(version).startswith("2.") else None)
-    model = parse.parse_model(config)
+    config, model, unusable = found
     tensors: tuple[Tensor, ...] = ()
     optimizer: tuple[Tensor, ...] = ()
+    groups: tuple[Group, ...] = ()
     findings: list[Finding] = []
     if weights is not None:
         tree = object_weights.tree(weights, weights.root)
-        model, left = object_weights.attach(model, tree)
-        findings = [*lost.findings(weights, weights.root), *left]
         tensors = tuple(object_weights.tensors(tree))
         optimizer = object_weights.optimizer_tensors(tree)
-    compiled = config.get("compile_config")
+        findings = lost.findings(weights, weights.root)
+    if unusable is not None or (tensors and parse.is_empty(model)):
+        findings.append(parse.left_aside(unusable, tensors))
+        model = None
+        groups = () if weights is None else object_weights.groups(weights, weights.root)
+    elif model is not None and weights is not None:
+        model, left = object_weights.attach(model, tree)
+        findings += left
+    compiled = config.get("compile_config") if isinstance(config, Mapping) else None
     training = Training(compiled, optimizer) if isinstance(compiled, dict) else None
-    return Artifact(str(path), container, writer, model, writer, tensors, training, tuple(findings))
+    return Artifact(str(path), container, writer, model, writer, tensors, training, tuple(findings), groups=groups)
 
 
 def member_json(archive: zipfile.ZipFile, name: str, path: Path, limits: Limits = DEFAULT) -> Any:

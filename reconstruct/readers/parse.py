@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from reconstruct.artifact import MODEL_CLASSES, Call, Graph, Layer, Ref, map_refs, refs_in
+from reconstruct.artifact import MODEL_CLASSES, Call, Finding, Graph, Layer, Ref, Tensor, map_refs, refs_in
 from reconstruct.errors import ConfigError
 from reconstruct.naming import snake_case
 from reconstruct.stock import LAYERS
@@ -48,6 +48,34 @@ def parse_model(spec: Any) -> Layer:
         path="model",
         hint="its architecture exists only in the Python code that defined it",
     )
+
+
+def usable(decode: Callable[[], Any]) -> tuple[Any, Layer | None, ConfigError | None]:
+    """A decoded config and its model, or the error that says why there is none."""
+    config = None
+    try:
+        config = decode()
+        return config, parse_model(config), None
+    except ConfigError as error:
+        return config, None, error
+
+
+def is_empty(model: Layer | None) -> bool:
+    """Whether a config lists no layer at all, so that no tensor of its file has a place."""
+    return model is not None and model.graph is not None and not model.graph.layers
+
+
+def left_aside(error: ConfigError | None, tensors: Sequence[Tensor]) -> Finding:
+    """What to say of a config that cannot be used where there are weights, from which the model is then inferred.
+
+    Raises `error` where there are none: nothing is left to infer a model from.
+    """
+    if error is not None and not tensors:
+        raise error
+    reason = "it lists no layers" if error is None else error.message
+    message = f"the config cannot be used: {reason}; the model is inferred from the weights"
+    hint = "" if error is None else error.hint
+    return Finding("config_unusable", "warning", "model", message, hint)
 
 
 # The names of the inputs of the model that is made around a subclassed one

@@ -31,6 +31,7 @@ from reconstruct.verification.examples import read_examples
 
 MODULE = "definitions.py"
 MAX_GUESSES = 64
+WIDE = 100.0
 
 
 @dataclass
@@ -301,14 +302,25 @@ def _outputs(model: Any, described: Layer) -> list[list[np.ndarray]] | None:
     for size in probes.sizes_to_try(inputs):
         try:
             with fixed_draws():  # or a model that draws would differ from itself
-                return [keras_3.run(model, probe) for probe in probes.make(inputs, size)]
+                made = list(probes.make(inputs, size))
+                return [keras_3.run(model, probe) for probe in (*made, _wide(made[0]))]
         except Exception:  # another size of an open axis, perhaps
             continue
     raise ReconstructError("the model is built, but does not run")
+
+
+def _wide(probe: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """A probe with numbers that reach where one definition cuts values off and another does not; indices stay."""
+    return [x * np.asarray(WIDE, x.dtype) if x.dtype.kind == "f" and (x != np.round(x)).any() else x for x in probe]
 
 
 def _same(one: Trial, other: Trial) -> bool:
     """Whether two choices give the same outputs, so that it is of no account which one is taken."""
     if one.outputs is None or other.outputs is None:
         return one.outputs is other.outputs
-    return all(compare(a, b).within(TOLERANCE) for a, b in zip(one.outputs, other.outputs, strict=True))
+    return all(compare(a, b).within(TOLERANCE) or _equal(a, b) for a, b in zip(one.outputs, other.outputs, strict=True))
+
+
+def _equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
+    """Whether numbers are the very same, those too large to be any among them."""
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))

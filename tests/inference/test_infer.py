@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from reconstruct.artifact import Artifact, Group, Layer, Writer, constant
 from reconstruct.inference.evidence import gather
@@ -97,6 +98,17 @@ def test_what_examples_leave_open_is_an_assumption() -> None:
     assert all(a["path"] != "model/dense_2" for a in result.assumptions)
 
 
+@pytest.mark.parametrize("lowest", [0, 1])
+def test_masking_is_open_where_no_example_has_an_index_to_mask(lowest: int) -> None:
+    shapes = ((5, 24), (6, 24), (24,))
+    source = artifact(group("embedding_1", (30, 5)), group("lstm_1", *shapes), group("dense_1", (6, 2), (2,)))
+    x = RNG.integers(lowest, 30, size=(12, 10)).astype("float32")
+    y = computed(source, x, {}, {"activation": "tanh", "recurrent_activation": "hard_sigmoid"}, {})
+    result = infer(source, Hints(examples=([x], [y]), budget=20))
+    assert result.confirmed
+    assert any("mask_zero" in a["message"] for a in result.assumptions) == (lowest > 0)
+
+
 def test_flatten_and_pooling_decide_the_input() -> None:
     source = artifact(
         group("conv2d_1", (3, 3, 1, 32), (32,)),
@@ -123,6 +135,16 @@ def test_a_setting_is_taken_and_no_assumption() -> None:
     assert layers(result)[2].config["activation"] == "softsign"
     assert all("dense_2.activation" not in a.get("set", "") for a in result.assumptions)
     assert any(a["set"] == "--set dense_1.activation=VALUE" and a["alternatives"] for a in result.assumptions)
+
+
+def test_a_setting_of_no_layer_is_named() -> None:
+    result = infer(
+        MLP, Hints(settings={"dense_9.activation": "tanh", "dense_2.strides": 2, "dense_1.activation": "elu"})
+    )
+    said = [f.message for f in result.findings if f.code == "setting_unused"]
+    assert len(said) == 2
+    assert "'dense_9'" in said[0]
+    assert "'strides'" in said[1]
 
 
 def test_a_task_decides_the_last_activation() -> None:
@@ -156,13 +178,14 @@ def test_nothing_is_lost_where_nothing_fits() -> None:
     assert [t.shape for n in held for t in n.weights.values()] == [(3, 8), (8,), (7, 2), (2,)]
 
 
-def test_many_layers_end_within_the_budget() -> None:
+@pytest.mark.parametrize("count", [500, 10_000])
+def test_many_layers_end_within_the_budget(count: int) -> None:
     kernel, bias = constant("kernel:0", np.zeros((4, 4), "float32")), constant("bias:0", np.zeros(4, "float32"))
-    source = artifact(*(Group(f"dense_{i}", None, (kernel, bias)) for i in range(10_000)))
+    source = artifact(*(Group(f"dense_{i}", None, (kernel, bias)) for i in range(count)))
     started = time.monotonic()
     result = infer(source, Hints(budget=5))
     assert time.monotonic() - started < 30
-    assert sum(len(n.weights) for n in layers(result)) == 20_000
+    assert sum(len(n.weights) for n in layers(result)) == 2 * count
 
 
 def test_hostile_names_are_only_names() -> None:

@@ -103,7 +103,8 @@ def config_in_zip(config: str | bytes) -> Callable[[Path], None]:
 
 
 def config_in_h5(config: Any, **attributes: Any) -> Callable[[Path], None]:
-    return lambda path: h5(path, config, WHOLE, **attributes)
+    """A model file without weights: from weights `recover` would infer a model, whatever the config is."""
+    return lambda path: h5(path, config, **attributes)
 
 
 LOOP = functional(relu("a", "b"), relu("b", "a"), output="b")

@@ -1,0 +1,37 @@
+"""Definitions of a source tree that a model can be built with: which of several computed what the file computes."""
+
+from pathlib import Path
+
+import keras
+import pytest
+
+from reconstruct.objects import custom
+from reconstruct.readers import read
+from reconstruct.runtimes import from_source
+
+SCALED = """import keras
+
+
+class Scaled(keras.layers.Layer):
+    def build(self, shape):
+        self.factor = self.add_weight(name="factor", shape=(shape[-1],), initializer="ones")
+
+    def call(self, x):
+        return {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "ambiguous"), [("keras.ops.minimum(x * self.factor, 50.0)", True), ("self.factor * x", False)]
+)
+def test_a_definition_that_differs_for_large_values_alone_is_a_doubt(
+    tmp_path: Path, other: str, ambiguous: bool
+) -> None:
+    texts = {"a": SCALED.format("x * self.factor"), "b": SCALED.format(other)}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    inputs = keras.Input((4,))
+    scaled = custom.load([str(tmp_path / "b.py")])["Scaled"]
+    keras.Model(inputs, scaled()(inputs)).save(tmp_path / "m.keras")
+    chosen = from_source.choose(read(tmp_path / "m.keras", trust=True), str(tmp_path), {})
+    assert (chosen.doubt is not None) == ambiguous
