@@ -68,14 +68,16 @@ def is_empty(model: Layer | None) -> bool:
 def left_aside(error: ConfigError | None, tensors: Sequence[Tensor]) -> Finding:
     """What to say of a config that cannot be used where there are weights, from which the model is then inferred.
 
-    Raises `error` where there are none: nothing is left to infer a model from.
+    Raises `error` where there are none: nothing is left to infer a model from. The finding has the code of `error`, so
+    that `scan` says it as of any other file.
     """
     if error is not None and not tensors:
         raise error
     reason = "it lists no layers" if error is None else error.message
     message = f"the config cannot be used: {reason}; the model is inferred from the weights"
     hint = "" if error is None else error.hint
-    return Finding("config_unusable", "warning", "model", message, hint)
+    code = error.code if error is not None else ""
+    return Finding(code or "config_unusable", "error" if code else "warning", "model", message, hint)
 
 
 # The names of the inputs of the model that is made around a subclassed one

@@ -66,7 +66,10 @@ class Recoverer:
 def _failed(source: str, error: ReconstructError, seconds: float) -> Result:
     """The result of a file whose process died or hung."""
     message = f"the process that worked on it failed: {error.message}"
-    hint = "a damaged file may do this to a parser: `reconstruct scan` and `reconstruct salvage` say more"
+    hint = (
+        "a damaged file may do this to a parser: `reconstruct scan` and `reconstruct salvage` say more; where memory "
+        "or time was short: --limit recover_bytes=… or recover_seconds=…"
+    )
     failed = Result(source, seconds=seconds)
     failed.error = {"type": type(error).__name__, "message": message, "path": source, "hint": hint}
     if isinstance(error, WorkerCrashed):

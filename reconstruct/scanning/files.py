@@ -21,6 +21,7 @@ from reconstruct.limits import Limits
 from reconstruct.readers import config_json, h5_guard, json_guard, keras_zip, raw_hdf5, zip_guard
 from reconstruct.readers.sniff import HDF5_SIGNATURE, sniff
 from reconstruct.scanning import arrays, config, lambdas, names, resources, saved_model
+from reconstruct.scanning.codes import CODES
 
 _SUFFIXES = {".h5": "hdf5", ".hdf5": "hdf5", ".keras": "zip", ".json": "json", ".npz": "zip"}
 _MOST_FINDINGS = 1000
@@ -338,6 +339,8 @@ def _model(scan: Scan, path: Path, limits: Limits) -> None:
             return
         scan.failed(error, "the model as a whole", "E_CONFIG")
         return
+    said = {finding.code for finding in scan.findings}
+    scan.add(f for f in artifact.findings if f.code in CODES and f.code not in said)  # a config that was left aside
     scan.writer = str(artifact.writer)
     scan.inspected.append("the model: layers, connections and sizes")
     scan.add(resources.findings(artifact, limits))

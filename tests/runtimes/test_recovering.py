@@ -91,8 +91,8 @@ def test_too_little_memory_is_said(tmp_path: Path, model: Path) -> None:
     with Recoverer(Limits(recover_bytes=1 << 20)) as recoverer:
         result = recoverer.recover(str(model), str(tmp_path / "out.keras"), {})
     assert result["status"] == "failed"
-    assert "memory" in result["error"]["message"]
-    assert "recover_bytes" in result["error"]["hint"]
+    assert "defect" not in result["error"]["hint"]
+    assert "recover_bytes" in result["error"]["hint"]  # whether Python or a library in C found it out
 
 
 def test_computing_without_end_is_ended() -> None:
