@@ -3,10 +3,13 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
+
+from reconstruct.readers import trial
 
 pytest_plugins = ["pytester"]
 
@@ -62,6 +65,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "saved_model" in metafunc.fixturenames:
         manifest = load_manifest()
         metafunc.parametrize("saved_model", manifest, ids=[entry.file for entry in manifest])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_of_tests_are_read_at_once() -> Iterator[None]:
+    """Not by another process first, thousands of times: tests/runtimes/test_recovering.py says what that is for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "survive", lambda path, limits: None)
+        yield
 
 
 @pytest.fixture(scope="session")

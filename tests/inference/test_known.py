@@ -52,14 +52,11 @@ def whole(library: Any, name: str, **arguments: Any) -> Any:
 CASES = (
     (keras, nested, "EfficientNetB0", {}),
     (keras, continued, "ResNet50V2", {}),
-    (keras, nested, "VGG16", {"pooling": "avg"}),
     (keras, whole, "MobileNetV3Small", {}),
     (keras, whole, "MobileNet", {"alpha": 0.25, "input_shape": (32, 32, 1)}),
-    (keras, continued, "DenseNet121", {}),
     (keras, nested, "Xception", {"input_shape": (71, 71, 3)}),
     (tf_keras, continued, "MobileNetV2", {}),
     (tf_keras, nested, "ResNet50", {}),
-    (tf_keras, nested, "EfficientNetV2B0", {}),
     (tf_keras, nested, "ConvNeXtTiny", {}),
 )
 

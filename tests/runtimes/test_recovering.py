@@ -18,6 +18,7 @@ from reconstruct.runtimes.recovering import Recoverer
 from reconstruct.runtimes.worker import Worker, environment
 from tests.conftest import FIXTURES
 
+SURVIVE = trial.survive  # before tests are told to trust their files
 DIES = "import os, sys; print('{\"ok\": true}', flush=True); sys.stdin.readline(); os.kill(os.getpid(), 11)"
 
 
@@ -40,6 +41,7 @@ def test_a_file_that_kills_its_process_is_a_failed_result(monkeypatch: pytest.Mo
 
 
 def test_python_reads_in_another_process_first(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    monkeypatch.setattr(trial, "survive", SURVIVE)
     monkeypatch.setattr(trial, "_worker", dying(None, "the process that reads"))
     with pytest.raises(ReadError, match="was killed by SIGSEGV") as caught:
         reconstruct.inspect(model)
