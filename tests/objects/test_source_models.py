@@ -24,7 +24,7 @@ SHOWN = (
     "activation_renamed keras1_gate rnn_cell subclassed_model notebook_embedding class_twice "
     "class_twice_ambiguous lambda_global vae_sampling unet_partial_convolution class_factory "
     "token_embedding tcn_block vit_patches tensorflow_contrib training_objects_zip spectral_norm "
-    "cell_both_ways"
+    "cell_both_ways cbam_zip"
 ).split()
 
 
