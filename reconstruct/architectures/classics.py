@@ -48,37 +48,33 @@ class Builder:
         return self.add("Activation", activation=activation)
 
 
-def atari_2015() -> Builder:
-    """Mnih et al. 2015, Human-level control through deep reinforcement learning: 84 by 84, values without bounds."""
-    b = Builder(84, 84)
-    for filters, kernel, strides in ((32, 8, 4), (64, 4, 2), (64, 3, 1)):
-        b.conv(filters, kernel, strides, activation="relu")
+_MNIH_2015 = ((32, 8, 4), (64, 4, 2), (64, 3, 1))  # filters, kernel, strides
+
+
+def _q_network(size: int, convolutions: Sequence[tuple[int, int, int]], units: int, padding: str = "valid") -> Builder:
+    """Convolutions and a Dense layer on square images, and a value without bounds for each action."""
+    b = Builder(size, size)
+    for filters, kernel, strides in convolutions:
+        b.conv(filters, kernel, strides, padding, activation="relu")
     b.add("Flatten")
-    b.dense(512, "relu")
+    b.dense(units, "relu")
     b.dense(ANY)
     return b
+
+
+def atari_2015() -> Builder:
+    """Mnih et al. 2015, Human-level control through deep reinforcement learning: 84 by 84, values without bounds."""
+    return _q_network(84, _MNIH_2015, 512)
 
 
 def atari_2013() -> Builder:
     """Mnih et al. 2013, Playing Atari with deep reinforcement learning."""
-    b = Builder(84, 84)
-    b.conv(16, 8, 4, activation="relu")
-    b.conv(32, 4, 2, activation="relu")
-    b.add("Flatten")
-    b.dense(256, "relu")
-    b.dense(ANY)
-    return b
+    return _q_network(84, ((16, 8, 4), (32, 4, 2)), 256)
 
 
 def flappy_bird() -> Builder:
     """Keras-FlappyBird (yanpanlau): the network of 2015 with `same` and images of 80 by 80."""
-    b = Builder(80, 80)
-    for filters, kernel, strides in ((32, 8, 4), (64, 4, 2), (64, 3, 1)):
-        b.conv(filters, kernel, strides, "same", activation="relu")
-    b.add("Flatten")
-    b.dense(512, "relu")
-    b.dense(ANY)
-    return b
+    return _q_network(80, _MNIH_2015, 512, "same")
 
 
 def car_racing() -> Builder:

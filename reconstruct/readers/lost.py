@@ -9,6 +9,7 @@ import numpy as np
 
 from reconstruct.artifact import Finding, Tensor
 from reconstruct.errors import ConfigError, ReadError
+from reconstruct.limits import Limits
 from reconstruct.readers import json_guard
 
 if TYPE_CHECKING:
@@ -46,8 +47,13 @@ def findings(source: H5Source, root: h5py.File) -> list[Finding]:
     message = "the file is what was salvaged from a damaged one; layers of which it has no weights lost them"
     found = [Finding("salvaged", "warning", "", message, _HINT)]
     try:
-        said = json_guard.decode(str(text), SALVAGED, source.limits)[0]
+        return found + [Finding(DOUBTFUL, "warning", "", doubt, _HINT) for doubt in doubts(str(text), source.limits)]
     except ConfigError:
         return found
-    doubts = said.get("doubts") if isinstance(said, dict) else None
-    return found + [Finding(DOUBTFUL, "warning", "", f"{doubt!s:.500}", _HINT) for doubt in (doubts or [])[:20]]
+
+
+def doubts(text: str, limits: Limits) -> list[str]:
+    """The doubts that the attribute `SALVAGED` of a file names. Raises `ConfigError` where it cannot be read."""
+    said = json_guard.decode(text, SALVAGED, limits)[0]
+    named = said.get("doubts") if isinstance(said, dict) else None
+    return [f"{doubt!s:.500}" for doubt in named[:20]] if isinstance(named, list) else []

@@ -11,11 +11,8 @@ from typing import Any
 Say = Callable[[Mapping[str, Any]], None]
 
 
-def answer_requests(answer: Callable[[dict[str, Any], Say], Mapping[str, Any]]) -> None:
-    """Answer requests with what `answer` returns, until stdin ends; it may say more before, with its second argument.
-
-    What it prints goes to stderr, where it cannot mix with the answers.
-    """
+def taken_stdout() -> Say:
+    """What says something on stdout, which nothing else writes to any more: what is printed goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -23,6 +20,12 @@ def answer_requests(answer: Callable[[dict[str, Any], Say], Mapping[str, Any]]) 
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
+    return say
+
+
+def answer_requests(answer: Callable[[dict[str, Any], Say], Mapping[str, Any]]) -> None:
+    """Answer requests with what `answer` returns, until stdin ends. By its second argument it may say more before."""
+    say = taken_stdout()
     say({"ok": True})
     for line in sys.stdin:
         say(answer(json.loads(line), say))

@@ -6,11 +6,10 @@ import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 _NEW_USERS = 0x10000000  # CLONE_NEWUSER and CLONE_NEWNET of Linux, sched.h; Python has them since 3.12
 _NEW_NETWORK = 0x40000000
-
-
 _confined = False
 
 
@@ -20,7 +19,8 @@ def confined() -> bool:
 
 
 def confine(memory: int) -> None:
-    """Limit this process and those it starts to `memory` bytes of their own, without core dumps and without network.
+    """Limit this process and those it starts to `memory` bytes of their own, and to what the machine has, without core
+    dumps and without network.
 
     To be called before there are other threads, since a process that has some cannot leave the network; a second call
     does nothing.
@@ -33,6 +33,7 @@ def confine(memory: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        memory = min(memory, memory_of_machine() or memory)
         # Not RLIMIT_AS: frameworks map far more than they use
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     with contextlib.suppress(OSError, AttributeError):
@@ -50,6 +51,12 @@ def allow(seconds: int, written: int) -> None:
         used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
         for limit, value in ((resource.RLIMIT_CPU, used + seconds + 1), (resource.RLIMIT_FSIZE, written)):
             resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
+
+
+def held(path: Path) -> int:
+    """The bytes of a file, or of all files of a directory, by which what is allowed for it is measured."""
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def memory_of_machine() -> int | None:

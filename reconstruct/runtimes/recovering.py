@@ -1,6 +1,6 @@
 """A process that recovers files of strangers, so that what they do to parsers and frameworks does not reach the caller.
 
-As a module it is the child, with limits on memory, computing time, written files and the network: a line of JSON on
+Its `main` is the child, with limits on memory, computing time, written files and the network: a line of JSON on
 stdin names a source, an output and a hint; lines on stdout say what it does, and the last is the result of the report.
 It shares one import of the frameworks between files.
 """
@@ -8,7 +8,6 @@ It shares one import of the frameworks between files.
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,8 +24,8 @@ from reconstruct.recover import recover
 from reconstruct.recovery import Recovery
 from reconstruct.report import Result
 from reconstruct.runtimes.answering import Say, answer_requests
-from reconstruct.runtimes.confinement import allow, confine, memory_of_machine
-from reconstruct.runtimes.worker import Worker, WorkerCrashed, WorkerPool, environment
+from reconstruct.runtimes.confinement import allow, confine, held
+from reconstruct.runtimes.worker import Worker, WorkerCrashed, WorkerPool, child_command, environment
 
 
 class Recoverer:
@@ -34,8 +33,9 @@ class Recoverer:
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
         self.limits = limits
-        command = [sys.executable, "-P", "-m", "reconstruct.runtimes.recovering"]
-        self._worker = Worker(command, "the process that recovers", environment())
+        self._worker = Worker(
+            child_command("reconstruct.runtimes.recovering"), "the process that recovers", environment()
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -85,8 +85,12 @@ def main() -> None:
 
 def _answer(request: dict[str, Any], pool: WorkerPool, say: Say) -> dict[str, Any]:
     limits = Limits(**request["limits"])
-    confine(min(limits.recover_bytes, memory_of_machine() or limits.recover_bytes))
-    allow(limits.recover_seconds * (os.cpu_count() or 1), _may_write(request["source"], limits))
+    confine(limits.recover_bytes)
+    # What is packed in a source makes a larger file
+    allow(
+        limits.recover_seconds * (os.cpu_count() or 1),
+        (1 << 30) + limits.expansion_ratio * held(Path(request["source"])),
+    )
     try:
         return recovered(request, limits, pool, lambda message: say({"progress": message}))
     except Exception as error:
@@ -94,13 +98,6 @@ def _answer(request: dict[str, Any], pool: WorkerPool, say: Say) -> dict[str, An
         failed = Recovery(Result(request["source"]))
         failed.fail(defect(error))
         return failed.report
-
-
-def _may_write(source: str, limits: Limits) -> int:
-    """How large a file may be that is made of a source: what is packed in it may be so much more."""
-    path = Path(source)
-    held = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return (1 << 30) + limits.expansion_ratio * held
 
 
 def recovered(
@@ -148,7 +145,3 @@ def write(
         except (ReconstructError, OSError) as error:
             recovery.fail(error)
     return recovery.report
-
-
-if __name__ == "__main__":
-    main()

@@ -31,9 +31,10 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from reconstruct.objects import libraries
+from reconstruct.runtimes.answering import Say, taken_stdout
 
 _UNKNOWN = re.compile(
     r"Unknown (?!error)[\w ]+:|Could not locate|Could not interpret|cannot be imported|No such layer"
@@ -195,7 +196,7 @@ def _read_requests(requests: "queue.Queue[str]", scratch: Path) -> None:
     os._exit(0)
 
 
-def serve(session: Session, requests: "queue.Queue[str]", answers: TextIO) -> None:
+def serve(session: Session, requests: "queue.Queue[str]", say: Say) -> None:
     """Answer requests until one says quit."""
     while True:
         try:
@@ -204,18 +205,12 @@ def serve(session: Session, requests: "queue.Queue[str]", answers: TextIO) -> No
             request = {"op": f"not JSON: {error}"}
         if request.get("op") == "quit":
             return
-        _say(answers, session.answer(request))
-
-
-def _say(answers: TextIO, answer: dict[str, Any]) -> None:
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+        say(session.answer(request))
 
 
 def main(arguments: list[str]) -> int:
     """Serve the runtime named by the arguments; returns the exit code, 3 if the runtime cannot be started."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf8")
-    os.dup2(2, 1)  # what frameworks print must not mix with the answers
+    say = taken_stdout()
     scratch = Path(tempfile.mkdtemp(prefix="reconstruct-"))
     requests: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read_requests, args=(requests, scratch), daemon=True).start()
@@ -223,10 +218,10 @@ def main(arguments: list[str]) -> int:
         try:
             session = start(arguments[0], Path(arguments[1]) if len(arguments) > 1 else None, scratch)
         except Exception as error:  # the parent has to hear why, whatever it is
-            _say(answers, {"ok": False, "kind": "runtime", "error": _text(error)})
+            say({"ok": False, "kind": "runtime", "error": _text(error)})
             return 3
-        _say(answers, {"ok": True, "ready": arguments[0], "version": str(session.runtime.keras.__version__)})
-        serve(session, requests, answers)
+        say({"ok": True, "ready": arguments[0], "version": str(session.runtime.keras.__version__)})
+        serve(session, requests, say)
         return 0
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -227,6 +227,11 @@ def command_for(runtime: oracles.Runtime) -> list[str]:
     return command if folder is None else [*command, str(folder.resolve())]
 
 
+def child_command(module: str) -> list[str]:
+    """The command of a child that runs `main` of a module of this package, imported once and not as a script."""
+    return [sys.executable, "-P", "-c", f"from {module} import main; main()"]
+
+
 def environment() -> dict[str, str]:
     """Where the child finds this package, also when it is not installed."""
     package = Path(__file__).resolve().parents[2]

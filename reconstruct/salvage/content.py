@@ -13,7 +13,7 @@ from reconstruct.errors import ConfigError, ReadError
 from reconstruct.limits import Limits
 from reconstruct.readers import json_guard
 from reconstruct.readers.keras_zip import WEIGHTS
-from reconstruct.readers.lost import SALVAGED
+from reconstruct.readers.lost import SALVAGED, doubts
 from reconstruct.readers.raw_hdf5 import Bytes
 from reconstruct.readers.sniff import disguise, sniff
 from reconstruct.salvage import copies, signatures, zips
@@ -69,12 +69,10 @@ def _of_earlier_salvage(content: Content, limits: Limits) -> None:
     message = "the file is itself what was salvaged of a damaged one"
     content.findings.append(Finding("salvaged", "warning", "", message, "salvage the original, or copies of it"))
     try:
-        said = json_guard.decode(text_of(text), SALVAGED, limits)[0]
+        before = doubts(text_of(text), limits)
     except ConfigError:
-        said = {"doubts": ["its earlier doubts cannot be read"]}
-    doubts = said.get("doubts") if isinstance(said, dict) else None
-    for doubt in doubts[:20] if isinstance(doubts, list) else []:
-        content.findings.append(Finding("doubted_before", "warning", "", f"{doubt!s:.500}"))
+        before = ["its earlier doubts cannot be read"]
+    content.findings += [Finding("doubted_before", "warning", "", doubt) for doubt in before]
 
 
 def _kind(path: Path) -> str:

@@ -1,12 +1,11 @@
 """The process that reads files for `scan`, with limits on memory, computing time and what it may write.
 
-As a module it is the child: a line of JSON on stdin names a file, one on stdout is the answer.
+Its `main` is the child: a line of JSON on stdin names a file, one on stdout is the answer.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +21,10 @@ class Scanner:
     """Reads files in a child process, which is started again when it dies."""
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
-        from reconstruct.runtimes.worker import Worker, environment
+        from reconstruct.runtimes.worker import Worker, child_command, environment
 
         self.limits = limits
-        command = [sys.executable, "-P", "-m", "reconstruct.scanning.child"]
+        command = child_command("reconstruct.scanning.child")
         self._worker = Worker(command, "the process that reads files", environment())
 
     def __enter__(self) -> Self:
@@ -92,5 +91,6 @@ def _answer(request: dict[str, Any], say: Say) -> dict[str, Any]:
         return {"ok": True, "scan": crashed(request["path"], message)}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be the child."""
     answer_requests(_answer)
