@@ -51,43 +51,58 @@ class Builder:
 _MNIH_2015 = ((32, 8, 4), (64, 4, 2), (64, 3, 1))  # filters, kernel, strides
 
 
-def _q_network(size: int, convolutions: Sequence[tuple[int, int, int]], units: int, padding: str = "valid") -> Builder:
-    """Convolutions and a Dense layer on square images, and a value without bounds for each action."""
+def _seen(size: int, convolutions: Sequence[tuple[int, int, int]], padding: str = "valid") -> Builder:
+    """What sees in a Q-network: convolutions on square images, flattened."""
     b = Builder(size, size)
     for filters, kernel, strides in convolutions:
         b.conv(filters, kernel, strides, padding, activation="relu")
     b.add("Flatten")
-    b.dense(units, "relu")
-    b.dense(ANY)
     return b
 
 
-def atari_2015() -> Builder:
-    """Mnih et al. 2015, Human-level control through deep reinforcement learning: 84 by 84, values without bounds."""
-    return _q_network(84, _MNIH_2015, 512)
+def _q_network(seen: Builder, units: int) -> Builder:
+    """A Dense layer on what is seen, and a value without bounds for each action."""
+    seen.dense(units, "relu")
+    seen.dense(ANY)
+    return seen
 
 
-def atari_2013() -> Builder:
-    """Mnih et al. 2013, Playing Atari with deep reinforcement learning."""
-    return _q_network(84, ((16, 8, 4), (32, 4, 2)), 256)
+def sight_of_2015() -> Builder:
+    return _seen(84, _MNIH_2015)
 
 
-def flappy_bird() -> Builder:
-    """Keras-FlappyBird (yanpanlau): the network of 2015 with `same` and images of 80 by 80."""
-    return _q_network(80, _MNIH_2015, 512, "same")
+def sight_of_2013() -> Builder:
+    return _seen(84, ((16, 8, 4), (32, 4, 2)))
 
 
-def car_racing() -> Builder:
-    """The Q-network of CarRacing (andywu0913, OpenAI-GYM-CarRacing-DQN): images of 96 by 96, strides of 3."""
+def sight_of_car_racing() -> Builder:
     b = Builder(96, 96)
     b.conv(6, 7, 3, activation="relu")
     b.add("MaxPooling2D", pool_size=[2, 2], strides=[2, 2])
     b.conv(12, 4, activation="relu")
     b.add("MaxPooling2D", pool_size=[2, 2], strides=[2, 2])
     b.add("Flatten")
-    b.dense(216, "relu")
-    b.dense(ANY)
     return b
+
+
+def atari_2015() -> Builder:
+    """Mnih et al. 2015, Human-level control through deep reinforcement learning: 84 by 84, values without bounds."""
+    return _q_network(sight_of_2015(), 512)
+
+
+def atari_2013() -> Builder:
+    """Mnih et al. 2013, Playing Atari with deep reinforcement learning."""
+    return _q_network(sight_of_2013(), 256)
+
+
+def flappy_bird() -> Builder:
+    """Keras-FlappyBird (yanpanlau): the network of 2015 with `same` and images of 80 by 80."""
+    return _q_network(_seen(80, _MNIH_2015, "same"), 512)
+
+
+def car_racing() -> Builder:
+    """The Q-network of CarRacing (andywu0913, OpenAI-GYM-CarRacing-DQN): images of 96 by 96, strides of 3."""
+    return _q_network(sight_of_car_racing(), 216)
 
 
 def cart_pole() -> Builder:
@@ -183,6 +198,39 @@ def u_net() -> Builder:
     return b
 
 
+def point_net() -> Builder:
+    """PointNet of Keras's examples (examples/vision/pointnet.py): matrices for points and features learnt from them."""
+    b = Builder(2048)
+
+    def turned(x: int, size: int) -> int:
+        for filters in (32, 64, 512):
+            b.add("Conv1D", filters=filters, kernel_size=[1])
+            b.normalized()
+        b.add("GlobalMaxPooling1D")
+        for units in (256, 128):
+            b.dense(units)
+            b.normalized()
+        b.dense(size * size)
+        matrix = b.add("Reshape", target_shape=[size, size])
+        return b.add("Dot", [x, matrix], axes=[2, 1])
+
+    turned(0, 3)
+    for _ in range(2):
+        b.add("Conv1D", filters=32, kernel_size=[1])
+        x = b.normalized()
+    turned(x, 32)
+    for filters in (32, 64, 512):
+        b.add("Conv1D", filters=filters, kernel_size=[1])
+        b.normalized()
+    b.add("GlobalMaxPooling1D")
+    for units in (256, 128):
+        b.dense(units)
+        b.normalized()
+        b.add("Dropout", rate=0.3)
+    b.dense(ANY, "softmax")
+    return b
+
+
 def dcgan_generator() -> Builder:
     """The generator of TensorFlow's tutorial on DCGAN: LeakyReLU with Keras's slope, images between -1 and 1."""
     b = Builder()
@@ -262,11 +310,18 @@ CLASSICS: dict[str, Callable[[], Builder]] = {
     "the steering model of comma.ai": comma_ai,
     "mini_XCEPTION": mini_xception,
     "zhixuhao's U-Net": u_net,
+    "PointNet of Keras's examples": point_net,
     "the generator of TensorFlow's DCGAN": dcgan_generator,
     "the discriminator of TensorFlow's DCGAN": dcgan_discriminator,
     "the generator of Keras-GAN's DCGAN": keras_gan_generator,
     "the discriminator of Keras-GAN's DCGAN": keras_gan_discriminator,
     "the generator of Keras-GAN": gan_generator,
 }
+# What stands before a head of an author's own
+TRUNKS: dict[str, Callable[[], Builder]] = {
+    "the convolutions of Mnih et al. 2015": sight_of_2015,
+    "the convolutions of Mnih et al. 2013": sight_of_2013,
+    "the convolutions of the Q-network of CarRacing": sight_of_car_racing,
+}
 
-__all__ = ["ANY", "CLASSICS", "Builder"]
+__all__ = ["ANY", "CLASSICS", "TRUNKS", "Builder"]

@@ -35,7 +35,8 @@ def matches(layers: Sequence[Layer], writer: Writer, named: bool) -> list[Match]
     counts = Counter(_kind(n) for n in layers if n.weights)
     found = []
     for architecture in architectures():
-        if architecture.weighted == counts or (architecture.weighted < counts and not architecture.classic):
+        whole = architecture.classic and architecture.top
+        if architecture.weighted == counts or (architecture.weighted < counts and not whole):
             found += list(_matches(architecture, layers, _places(architecture, layers), writer, named))
     size = max((sum(m.architecture.weighted.values()) for m in found), default=0)
     found = [m for m in found if sum(m.architecture.weighted.values()) == size]
@@ -248,8 +249,9 @@ def _entry(architecture: Architecture, layers: Mapping[str, Layer]) -> Shape:
     """The shape of the input, as far as the first kernel tells it."""
     first = next(row for row in architecture.rows if "kernel" in row.variables)
     kernel = layers[first.name].weights.get("kernel")
-    channels = kernel.shape[-2] if kernel is not None and len(kernel.shape) > 1 else None
-    return (channels,) if first.class_name == "Dense" else (None, None, channels)
+    if kernel is None or len(kernel.shape) < 2:
+        return (None, None, None)
+    return (*(None for _ in kernel.shape[:-2]), kernel.shape[-2])
 
 
 def _usual(row: Row, entry: Shape) -> Shape | None:

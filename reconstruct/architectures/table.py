@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
-from reconstruct.architectures.classics import CLASSICS
+from reconstruct.architectures.classics import CLASSICS, TRUNKS
 from reconstruct.architectures.rows import Row
 from reconstruct.artifact import Writer
 
@@ -35,7 +35,7 @@ class Architecture:
 
     @property
     def classic(self) -> bool:
-        """Whether it is no part of Keras; then a file that holds it holds nothing else."""
+        """Whether it is no part of Keras; then a file that holds it with its top holds nothing else."""
         return not self.releases
 
     @property
@@ -91,8 +91,8 @@ def architectures() -> Sequence[Architecture]:
         made = Architecture(entry["label"], entry["variant"], entry["top"], releases, rows, frozenset(entry["by_size"]))
         found.append(made)
     found += [bare for each in found if (bare := _without_preprocessing(each)) is not None]
-    for name, build in CLASSICS.items():
-        found.append(Architecture(name, "", True, (), tuple(build().rows), frozenset()))
+    for builders, top in ((CLASSICS, True), (TRUNKS, False)):
+        found += [Architecture(n, "", top, (), tuple(build().rows), frozenset()) for n, build in builders.items()]
     return found
 
 

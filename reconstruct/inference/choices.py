@@ -48,6 +48,7 @@ class Context:
     following: tuple[Layer, ...] = ()
     last: bool = False
     classes: frozenset[str] = frozenset()
+    apart: bool = False  # whether the activations of hidden layers are layers of their own
     enlarged: bool = False  # whether a layer before it makes images larger, as in a decoder
     version: tuple[int, int, int] = (3, 0, 0)
     era: str = "since"  # of the default of gates: before_2_3, between, since
@@ -127,7 +128,8 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         ):
             yield Option(layer.having(strides=[stride] * n, padding=padding), a + b)
     elif "Pooling" in name and not name.startswith("Global"):
-        yield from _poolings(ranked, n, oblong)
+        for kind, cost in _kinds(ranked):
+            yield from (Option(o.layer, cost + o.cost) for o in _poolings(kind, n, shape, context, oblong))
     elif name.startswith("UpSampling"):
         for factor, cost in priors.UP.items():
             yield Option(ranked.having(size=factor if n == 1 else [factor] * n), cost)
@@ -141,7 +143,7 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         for one_side in ([0, 1], [1, 0]):
             yield Option(ranked.having(**{key: [one_side] * n if n > 1 else one_side}), 2.0)
     elif name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU", "Bidirectional"):
-        yield from _recurrent(layer, context)
+        yield from _recurrent(layer, context, decodes=len(shapes) > 1)
     elif name == "Reshape":
         yield from _reshapes(layer, shape, context)
     elif name == "RepeatVector":
@@ -160,9 +162,12 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
     elif name == "Unknown":
         yield from _anything(layer, shape)
     elif name.startswith("Global"):
-        yield Option(ranked, 0.0)
+        yield from (Option(kind, cost) for kind, cost in _kinds(ranked))
         if n == 1:  # as in Keras's own example of a transformer for time series
             yield Option(ranked.having(data_format="channels_first"), 4.0)
+    elif name == "Dot":
+        axes = ((2, 1), (2, 2), (1, 1)) if len(shape) == 2 else ((1, 1),)
+        yield from (Option(layer.having(axes=list(pair)), 0.2 + 0.6 * k) for k, pair in enumerate(axes))
     elif name in MERGES:
         yield Option(layer, 0.0)
         if name == "Concatenate" and len(shape) > 1:
@@ -203,11 +208,14 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
     single = all(k == 1 for k in kernel)
     # Without Flatten the sizes are kept, in images to images and in deep classifiers alike
     kept = "Flatten" not in context.classes or layer.class_name.startswith(("Separable", "Depthwise"))
-    costs = priors.PADDING_KEPT if kept or context.classes & (ENLARGING | {"Concatenate"}) else priors.PADDING
+    costs = priors.PADDING_KEPT if kept or context.classes & (ENLARGING | {"Concatenate", "Add"}) else priors.PADDING
     paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
     # A decoder does not make smaller again what it has made larger
     change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 else 0.0)
-    strides = [([s] * n, cost + (change if s > 1 else 0.0)) for s, cost in priors.STRIDE.items()]
+    by_stride = priors.STRIDE
+    if "Add" in context.classes and (single or _doubles(layer)):
+        by_stride = priors.STRIDE_OF_SHORTCUT if single else priors.STRIDE_WHERE_DOUBLED
+    strides = [([s] * n, cost + (change if s > 1 else 0.0)) for s, cost in by_stride.items()]
     if n == 2 and oblong_too:
         strides += [([1, 2], 5.0), ([2, 1], 5.0)]
     for (stride, a), (padding, b) in itertools.product(strides, paddings.items()):
@@ -219,7 +227,24 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
             yield Option(layer.having(strides=[1] * n, padding=padding, dilation_rate=[dilation] * n), 5.0)
 
 
-def _poolings(layer: Layer, n: int, oblong_too: bool) -> Iterator[Option]:
+def _kinds(pooling: Layer) -> Iterator[tuple[Layer, float]]:
+    """Of the maximum or of the average, where the name of the layer says neither."""
+    yield pooling, 0.0
+    if not re.search("max|av|gap|gmp", pooling.name.lower()):
+        here, other = ("Max", "Average") if "Max" in pooling.class_name else ("Average", "Max")
+        yield pooling.replace(class_name=pooling.class_name.replace(here, other)), 1.5
+
+
+def _doubles(layer: Layer) -> bool:
+    kernel = layer.weights.get("kernel")
+    return kernel is not None and kernel.shape[-1] == 2 * kernel.shape[-2]
+
+
+def _poolings(layer: Layer, n: int, shape: Shape, context: Context, oblong_too: bool) -> Iterator[Option]:
+    whole = shape[0] if len(shape) == n + 1 and len(set(shape[:-1])) == 1 else None
+    flattened = context.following[:1] and context.following[0].class_name in ("Flatten", "Dense")
+    if whole is not None and whole > 3 and flattened and layer.class_name.startswith("Average"):  # as in ResNets
+        yield Option(layer.having(pool_size=[whole] * n, strides=[whole] * n, padding="valid"), 1.5)
     for (size, a), (padding, b) in itertools.product(priors.POOL.items(), priors.POOL_PADDING.items()):
         yield Option(layer.having(pool_size=[size] * n, strides=[size] * n, padding=padding), a + b)
         if size == 3:
@@ -235,15 +260,20 @@ def _poolings(layer: Layer, n: int, oblong_too: bool) -> Iterator[Option]:
             yield Option(layer.having(pool_size=oblong, strides=oblong, padding="valid"), 4.5)
 
 
-def _recurrent(layer: Layer, context: Context) -> Iterator[Option]:
-    """Whether all steps are given on: always where another recurrent layer follows, which shapes know."""
+def _recurrent(layer: Layer, context: Context, decodes: bool) -> Iterator[Option]:
+    """Whether all steps are given on: always where another recurrent layer follows, which shapes know, and hardly ever
+    not where it `decodes` from the states of another."""
+    if layer.config.get("return_state"):  # of an encoder whose states are all that is taken
+        yield Option(layer.having(return_sequences=False), 0.0)
+        return
     merges: Sequence[tuple[str | None, float]] = ((None, 0.0),)
     if layer.class_name == "Bidirectional":
         merges = (("concat", 0.05), ("sum", 3.5), ("ave", 4.5), ("mul", 5.0))
     for mode, a in merges:
         base = layer if mode is None else layer.having(merge_mode=mode)
         yield Option(with_field(base, "return_sequences", False), a + 0.3)
-        yield Option(with_field(base, "return_sequences", True), a + (1.4 if context.last else 1.2))
+        every = 0.1 if decodes else 1.4 if context.last else 1.2
+        yield Option(with_field(base, "return_sequences", True), a + every)
 
 
 def _reshapes(layer: Layer, shape: Shape, context: Context) -> Iterator[Option]:
@@ -264,10 +294,24 @@ def _reshapes(layer: Layer, shape: Shape, context: Context) -> Iterator[Option]:
             if places % height == 0:
                 cost = 0.3 + abs(math.log(height / (places // height)))
                 yield Option(layer.having(target_shape=[height, places // height, channels]), cost)
+    if following is None:
+        yield from (Option(layer.having(target_shape=list(made)), cost) for made, cost in _last_shapes(size, context))
     if following is None or following.class_name == "Dense":
-        yield Option(layer.having(target_shape=[size]), 1.0)
+        yield Option(layer.having(target_shape=[size]), 2.5 if len(shape) == 1 else 1.0)
         yield Option(layer.having(target_shape=[size, 1]), 2.0)
         yield Option(layer.having(target_shape=[1, size]), 2.0)
+
+
+def _last_shapes(size: int, context: Context) -> Iterator[tuple[tuple[int, ...], float]]:
+    """What a model may give at last: a picture, or steps of as many numbers as it takes."""
+    for channels, cost in ((1, 0.9), (3, 1.2)):
+        side = math.isqrt(size // channels)
+        if side > 7 and side * side * channels == size:
+            yield (side, side, channels), cost
+            if channels == 1:
+                yield (side, side), 1.3
+    if context.entered and size % context.entered == 0 and context.entered not in (1, size):
+        yield (size // context.entered, context.entered), 0.8
 
 
 def _wanted(layer: Layer | None) -> Iterator[tuple[int, int]]:
@@ -377,6 +421,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         }
     if name == "UpSampling2D" and "interpolation" not in layer.config:
         return {"interpolation": {"nearest": 0.1, "bilinear": 2.3}}
+    if name == "Dot":
+        return {"normalize": {False: 0.2, True: 1.8}}
     if name == "ReLU":
         return {"max_value": {None: 0.1, 6.0: 3.0}}
     if name == "Embedding" and _masked(context):
@@ -401,19 +447,21 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
         return priors.BEFORE_ACTIVATION
     if context.last:
         return _last(layer, context)
-    costs = dict(priors.HIDDEN)
-    if layer.class_name.startswith("Depthwise") and "Activation" in context.classes:
-        costs["linear"], costs["relu"] = 0.4, 1.5
+    costs = dict(priors.HIDDEN_APART if context.apart else priors.HIDDEN)
     if following is None and context.following:  # a branch that merges at once
         costs["linear"] = 1.0
+    sums = next((n for n in context.following if n.class_name != "Dropout"), None)
+    if sums is not None and sums.class_name == "Add" and "MultiHeadAttention" in context.classes:
+        costs["linear"], costs["relu"] = 0.2, 2.0  # the feed-forward part of a transformer (arXiv 1706.03762, 3.3)
     return costs
 
 
 def _last(layer: Layer, context: Context) -> Mapping[str, float]:
     costs = dict(_last_by_shape(layer, context))
     if context.task not in _TASKS:
-        for name, change in context.told.items():
-            costs[name] = max(0.0, costs.get(name, 5.0) + change)
+        for told in (context.told, told_by_name(layer.name, _LAYER_NAMES)):
+            for name, change in told.items():
+                costs[name] = max(0.0, costs.get(name, 5.0) + change)
     return costs
 
 
@@ -426,9 +474,19 @@ _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
 )
 
 
-def told_by_name(name: str) -> dict[str, float]:
+# What authors call last layers, likewise.
+_LAYER_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
+    (r"logit|conf_?map|heat_?map|offset|affinity|regress|bbox|coord|q_?val", {"linear": -2.2}),
+    (r"softmax", {"softmax": -3.0}),
+    (r"sigmoid", {"sigmoid": -3.0}),
+    (r"tanh", {"tanh": -3.0}),
+    (r"linear", {"linear": -3.0}),
+)
+
+
+def told_by_name(name: str, known: Sequence[tuple[str, Mapping[str, float]]] = _FILE_NAMES) -> dict[str, float]:
     """What the name of a file says of the last activation, as changes of costs."""
-    return next((dict(changes) for pattern, changes in _FILE_NAMES if re.search(pattern, name.lower())), {})
+    return next((dict(changes) for pattern, changes in known if re.search(pattern, name.lower())), {})
 
 
 def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
@@ -452,6 +510,9 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
             costs["sigmoid"] = 0.5
         return costs
     costs = dict(priors.LAST_SEVERAL)
+    if any(n.class_name == "Reshape" for n in context.following):  # a picture, or steps of numbers
+        pictures = any(len(shape) > 1 and shape[0] == shape[1] for shape, _ in _last_shapes(units, context))
+        return {**priors.LAST_IMAGE, "softmax": 5.0} if pictures else {**costs, "softmax": 4.0, "linear": 0.4}
     if units == context.entered:  # what gives as many numbers as it takes gives them back
         costs["softmax"] += 2.5
         costs["linear"] -= 0.8
@@ -477,22 +538,33 @@ def _of_activation_layer(context: Context) -> Mapping[str, float]:
     before = next((n for n in context.following if n.weights), None)
     if before is not None:
         costs = dict(_last(before, context))
-        # A layer for nothing, which people write all the same where the last layer of another kind of model has one
-        return {**costs, "linear": max(0.3, 2.5 + (0.0 if context.task else context.told.get("linear", 0.0)))}
+        # A layer for nothing, which people write all the same where the last layer of another kind of model has one,
+        # and behind the recurrent layers of a forecast
+        extra = 0.8 if before.weights["kernel"].shape[-1] == 1 and _forecasts(context) else 2.5
+        return {**costs, "linear": max(0.3, extra + (0.0 if context.task else context.told.get("linear", 0.0)))}
     return {**priors.LAST_SEVERAL, "linear": 2.5}
+
+
+def _forecasts(context: Context) -> bool:
+    return bool(context.classes & {"LSTM", "GRU", "SimpleRNN"}) and "Embedding" not in context.classes
 
 
 def softmax_witness(bias: np.ndarray) -> float:
     """How much the bias of a last layer speaks for softmax, in natural logarithms.
 
     The gradient of cross-entropy after softmax sums to zero over the classes, so a bias that started at zeros keeps a
-    sum near zero: of 27 trained softmax layers 23 have |sum| below 0.3 of the sum of absolutes, of 17 others 5.
+    sum near zero: of 27 trained softmax layers 23 have |sum| below 0.3 of the sum of absolutes, of 17 others 5. Where
+    classes are many, optimizers that scale each step drive those that seldom occur down: the other 4 are below zero.
     """
     total = float(np.abs(bias).sum())
     if total == 0.0:
         return 0.0
-    share = abs(float(bias.sum())) / total
-    return 1.2 if share < 0.3 else (0.0 if share < 0.6 else -1.4)
+    share = float(bias.sum()) / total
+    if abs(share) < 0.3:
+        return 1.2
+    if share < 0 and bias.size >= 10:
+        return 0.8
+    return 0.0 if abs(share) < 0.6 else -1.4
 
 
 def start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, float]]:

@@ -77,11 +77,14 @@ def _expression(layer: Layer) -> str:
 
 def _called(layer: Layer, variables: Mapping[str, str]) -> str:
     call = layer.calls[0]
-    arguments = [
-        _listed([variables[r.layer] for r in a]) if isinstance(a, list) else variables[a.layer]
-        for a in call.args
-        if isinstance(a, list | Ref)
-    ]
+
+    def named(value: Any) -> str:
+        if isinstance(value, list):
+            return _listed([named(v) for v in value])
+        return f"{variables[value.layer]}[{value.output}]" if value.output else variables[value.layer]
+
+    arguments = [named(a) for a in call.args if isinstance(a, list | Ref)]
+    arguments += [f"{key}={named(a)}" for key, a in call.kwargs.items() if isinstance(a, list | Ref)]
     return f"({', '.join(arguments)})"
 
 

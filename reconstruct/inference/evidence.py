@@ -51,15 +51,15 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"drop", "Dropout"),
     (r"noise", "GaussianNoise"),
     (r"mask", "Masking"),
-    (r"up_?samp|upscale|interp|resize|^up|_up\d*$", "UpSampling2D"),
+    (r"up_?samp|upscale|interp|resize", "UpSampling2D"),
     (r"pad", "ZeroPadding2D"),
     (r"crop", "Cropping2D"),
     (r"reshape", "Reshape"),
     (r"permute", "Permute"),
     (r"repeat", "RepeatVector"),
-    (r"concat|cat|merge|skip|join", "Concatenate"),
-    (r"add|residual|sum|shortcut", "Add"),
-    (r"mul", "Multiply"),
+    (r"concat|(?<![a-z])cat|merge|skip|join", "Concatenate"),
+    (r"(?<![a-z])add|residual|(?<![a-z])sum|shortcut", "Add"),
+    (r"(?<![a-z])mul", "Multiply"),
     (r"leaky|lrelu", "LeakyReLU"),
     (r"relu6", "relu6"),
     (r"relu", "ReLU"),
@@ -67,8 +67,9 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"softmax", "Softmax"),
     (r"sigmoid", "sigmoid"),
     (r"tanh", "tanh"),
-    (r"act|nonlin", "Activation"),
+    (r"(?<![a-z])act|nonlin", "Activation"),
     (r"rescal|normali[sz]e|scale", "Rescaling"),
+    (r"^up|_up\d*$", "UpSampling2D"),
 )
 
 
@@ -113,7 +114,8 @@ def gather(artifact: Artifact) -> Evidence:
         layer = each.layer.replace(name=name, path=f"model/{name}")
         unique.append(replace(each, layer=layer.having(name=name) if "name" in layer.config else layer))
     nested = any(g.parts or list(_nested(g)) for g in artifact.groups)
-    listed = any(not g.tensors and _class_of_name(g.name, g.kind) not in (None, "InputLayer") for g in artifact.groups)
+    # A layer without weights is there where all are, be it the input
+    listed = any(not f.layer.weights and not f.layer.children for f in found)
     has_input = any(f.layer.class_name == "InputLayer" for f in unique)
     ordered = artifact.lists_layers
     return Evidence(tuple(unique), listed and not nested, True if has_input else None, ordered)

@@ -48,6 +48,8 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool) -> Array:
         return _WRAPPERS[name](layer, x, weights, keras_2)
     if name in _MERGES:
         return _MERGES[name](layer, inputs)
+    if len(inputs) > 1:  # of a decoder
+        w[_GIVEN] = inputs[1]
     if name in _IDENTITY:
         return x
     function = _LAYERS.get(name)
@@ -59,6 +61,9 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool) -> Array:
         if activation is not None and name not in _OWN_ACTIVATION:
             y = activate(activation, y, keras_2)
     return y
+
+
+_GIVEN = "initial_state"  # beside the weights of a recurrent layer
 
 
 def _model(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> Array:
@@ -304,10 +309,17 @@ def _prelu(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
 
 
 def _steps(layer: Layer, x: Array, w: Mapping[str, Array], step: Callable[[Array, list[Array]], Array]) -> Array:
-    """A recurrent layer: `step` makes of the products with the kernel and the states the output, and renews these."""
-    states: list[Array] = [np.zeros((len(x), int(layer.config["units"])), "float32") for _ in range(2)]
+    """A recurrent layer: `step` makes of the products with the kernel and the states the output, and renews these.
+
+    With `return_state` it gives the last states, (batch, states, units): the output is not what is taken then.
+    """
+    units = int(layer.config["units"])
+    given = w.get(_GIVEN, np.zeros((len(x), 2, units), "float32"))
+    states = [given[:, k] for k in range(given.shape[1])]
     order = range(x.shape[1] - 1, -1, -1) if layer.config.get("go_backwards") else range(x.shape[1])
     outputs = [step(x[:, t] @ w["kernel"], states) for t in order]
+    if layer.config.get("return_state"):
+        return np.stack(states[: 2 if layer.class_name == "LSTM" else 1], 1)
     return np.stack(outputs, 1) if layer.config.get("return_sequences") else outputs[-1]
 
 
@@ -471,6 +483,19 @@ _IDENTITY = frozenset(
 )
 
 
+def _dot(layer: Layer, inputs: Arrays) -> Array:
+    """Products summed over an axis of each (Keras 3, layers/merging/dot.py)."""
+    axes = layer.config.get("axes", 1)
+    first, second = (axes, axes) if isinstance(axes, int) else axes
+    a, b = np.moveaxis(inputs[0], first, -1), np.moveaxis(inputs[1], second, 1)
+    if layer.config.get("normalize"):
+        a = a / np.sqrt(np.maximum((a * a).sum(-1, keepdims=True), 1e-12))
+        b = b / np.sqrt(np.maximum((b * b).sum(1, keepdims=True), 1e-12))
+    n, k = len(a), a.shape[-1]
+    y = a.reshape(n, -1, k) @ b.reshape(n, k, -1)
+    return y.reshape(n, *((*a.shape[1:-1], *b.shape[2:]) or (1,)))
+
+
 def _each(function: Callable[[Array, Array], Array]) -> Callable[[Layer, Arrays], Array]:
     def merge(layer: Layer, inputs: Arrays) -> Array:
         y = inputs[0]
@@ -488,6 +513,7 @@ _MERGES: Mapping[str, Callable[[Layer, Arrays], Array]] = {
     "Maximum": _each(np.maximum),
     "Minimum": _each(np.minimum),
     "Average": lambda layer, inputs: np.asarray(sum(inputs) / len(inputs)),
+    "Dot": _dot,
     "Concatenate": lambda layer, inputs: np.concatenate(list(inputs), axis=layer.config.get("axis", -1)),
 }
 

@@ -14,6 +14,7 @@ import numpy as np
 from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer, refs_in
 from reconstruct.inference import search
 from reconstruct.inference.choices import (
+    RECURRENT,
     Context,
     field_of,
     inner,
@@ -25,9 +26,9 @@ from reconstruct.inference.choices import (
 from reconstruct.inference.evidence import Evidence, gather
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.known import readings
-from reconstruct.inference.shapes import Shape
-from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, tied
-from reconstruct.inference.wiring import MERGING, contexts, wirings
+from reconstruct.inference.shapes import Shape, spatial
+from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, relaxed, tied
+from reconstruct.inference.wiring import MERGING, contexts, taken_by, wirings
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import is_placeholder, placeholder
 
@@ -35,7 +36,7 @@ BUDGET = 120.0
 STRUCTURE_SECONDS = 20.0  # of computing, as those of graphs
 UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
 GRAPH_SECONDS = 5.0
-WIRING_SHARE = 0.4  # of the time, for what is called on what
+WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
 ANY_SIZE = 512
 
@@ -118,13 +119,13 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
     era = "since"
     if version < (2, 3, 0):
         era = "between" if dialect.is_tf_keras else "before_2_3"
-    last = next((f.layer for f in reversed(evidence.layers) if "bias" in inner(f.layer).weights), None)
+    layers = [inner(f.layer) for f in evidence.layers if f.layer.weights or f.layer.children]
     witness = 0.0
-    if last is not None and inner(last).class_name == "Dense":
-        bias = weights(inner(last).weights["bias"])
+    if layers and layers[-1].class_name == "Dense" and "bias" in layers[-1].weights:
+        bias = weights(layers[-1].weights["bias"])
         witness = softmax_witness(bias) if bias.size > 1 else 0.0
-    first = next((inner(f.layer) for f in evidence.layers if f.layer.weights or f.layer.children), None)
-    entered = first.weights["kernel"].shape[0] if first is not None and first.class_name == "Dense" else None
+    first = taken_by(layers[0]) if layers and not spatial(layers[0].class_name) else None
+    entered = first.channels if first is not None else None
     return Context(
         entered=entered,
         version=version,
@@ -140,7 +141,7 @@ def _forms(
     known: Sequence[Evidence], base: Context, hints: Hints, until: float
 ) -> Iterator[tuple[Form, list[Context]]]:
     """The forms of all wirings: a few of each in turn, more of the likelier ones."""
-    wired = time.monotonic() + (until - time.monotonic()) * WIRING_SHARE
+    wired = time.thread_time() + (until - time.monotonic()) * WIRING_SHARE
     streams = [_forms_of(wiring, base, hints, until) for each in known for wiring in wirings(each, wired)]
     portion = FORMS_AT_ONCE
     while streams and time.monotonic() < until:
@@ -168,9 +169,14 @@ def _forms_of(wiring: Wiring, base: Context, hints: Hints, until: float) -> Iter
             return
         seconds = GRAPH_SECONDS if wiring.cost else STRUCTURE_SECONDS
         found = forms(wiring, known, starts, targets, until, seconds)
-        if hints.examples is not None:  # sizes are known then
+        if _given(hints) is not None and all(len(starts[i]) == 1 for i in wiring.inputs):
             start = [starts[i][0][0] for i in wiring.inputs]
-            found = _alternating(found, tied(wiring, known, start, targets, until))
+            alike = tied(wiring, known, start, targets, until)
+            sizeless = relaxed(wiring, known, start, targets, until, GRAPH_SECONDS) if _any_size(wiring) else iter(())
+            if hints.examples is not None:  # which may want any of them
+                found = _alternating(found, alike, sizeless)
+            else:
+                found = _first_of(sizeless, found, alike)
         any_found = False
         for form in found:
             any_found = True
@@ -179,9 +185,28 @@ def _forms_of(wiring: Wiring, base: Context, hints: Hints, until: float) -> Iter
             return
 
 
-def _alternating(first: Iterator[Form], second: Iterator[Form]) -> Iterator[Form]:
-    for pair in itertools.zip_longest(first, second):
-        yield from (form for form in pair if form is not None)
+def _any_size(wiring: Wiring) -> bool:
+    """Whether nothing tells the heights, widths and lengths of the layers, as the weights behind Flatten do and what is
+    merged with something else."""
+    return not any(inner(n.layer).class_name in (*_FIXED_SIZES, *MERGING, "Unknown") for n in wiring.nodes)
+
+
+_FIXED_SIZES = "Dense Flatten Reshape Permute RepeatVector".split()
+
+
+def _first_of(*streams: Iterator[Form]) -> Iterator[Form]:
+    """All of the first stream that has anything."""
+    for stream in streams:
+        form = next(stream, None)
+        if form is not None:
+            yield form
+            yield from stream
+            return
+
+
+def _alternating(*streams: Iterator[Form]) -> Iterator[Form]:
+    for forms_ in itertools.zip_longest(*streams):
+        yield from (form for form in forms_ if form is not None)
 
 
 def _given(hints: Hints) -> list[Shape | None] | None:
@@ -390,6 +415,10 @@ def _model(form: Form, layers: Sequence[Layer | None], hints: Hints, old: bool) 
             layer = layer.replace(calls=(Call((refs if len(refs) > 1 else refs[0],)),))
             if layer.class_name == "MultiHeadAttention":
                 layer = layer.replace(calls=(Call((refs[0], refs[0])),))
+            if layer.class_name in RECURRENT and len(refs) > 1:
+                states = 2 if layer.class_name == "LSTM" else 1
+                state = [Ref(refs[1].layer, output=k + 1) for k in range(states)]
+                layer = layer.replace(calls=(Call((refs[0],), {"initial_state": state}),))
         slope = _slope(layer)
         if slope is None:
             made.append(layer)

@@ -32,6 +32,8 @@ HIDDEN: Costs = {
     "hard_sigmoid": 5.5,
     "exponential": 6.5,
 }
+# The same in models that have activation layers elsewhere: linear 29 of 29, all in convolutional networks but one
+HIDDEN_APART: Costs = {**HIDDEN, "linear": 0.3, "relu": 1.5}
 # Before an activation layer, or normalisation and then one: linear 116 of 118
 BEFORE_ACTIVATION: Costs = {
     "linear": 0.05,
@@ -98,6 +100,10 @@ LAYER_EPSILON = {1e-3: 0.6, 1e-6: 0.9, 1e-5: 3.0, 1e-12: 5.0}
 PADDING = {"valid": 0.65, "same": 0.75, "causal": 2.5}
 PADDING_KEPT = {"same": 0.3, "valid": 1.6, "causal": 2.5}
 STRIDE = {1: 0.1, 2: 2.6, 3: 5.0, 4: 4.5}
+# Residual networks halve the image where they double the channels, in the block and on the way around it (He et al.
+# 2015, arXiv 1512.03385, 3.3)
+STRIDE_WHERE_DOUBLED = {**STRIDE, 1: 1.6, 2: 0.3}
+STRIDE_OF_SHORTCUT = {**STRIDE, 2: 0.6}
 SMALLER_IN_DECODER = 4.0  # 0 of 42 convolutions behind a layer that makes images larger
 STRIDE_TRANSPOSED = {2: 0.4, 1: 1.3, 3: 3.5, 4: 3.0}
 PADDING_TRANSPOSED = {"same": 0.2, "valid": 1.8}

@@ -20,6 +20,8 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
     name = layer.class_name
     if layer.graph is not None:
         return _model(layer, first)
+    if name in _RECURRENT:
+        return _recurrent(layer, inputs)
     if name in _FUNCTIONS:
         return _FUNCTIONS[name](layer, first)
     if name in MERGES:
@@ -50,6 +52,7 @@ KEEP_SHAPE = frozenset(
     "AlphaDropout GaussianNoise GaussianDropout BatchNormalization LayerNormalization GroupNormalization Masking "
     "Rescaling Identity ActivityRegularization UnitNormalization".split()
 )
+_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU")
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 
 
@@ -131,11 +134,15 @@ def _global(layer: Layer, shape: Shape) -> Shape | None:
     return (*(1 for _ in shape[1:]), channels) if layer.config.get("keepdims") else (channels,)
 
 
-def _recurrent(layer: Layer, shape: Shape) -> Shape | None:
+def _recurrent(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
+    """With `return_state` the shape of the states, as `forward` gives them: the output is not what is taken then."""
     kernel = layer.weights["kernel"].shape
-    if len(shape) != 2 or shape[-1] != kernel[0]:
+    shape, units = inputs[0], int(layer.config["units"])
+    states = (2 if layer.class_name.endswith("LSTM") else 1, units)
+    if len(shape) != 2 or shape[-1] != kernel[0] or any(given != states for given in inputs[1:]):
         return None
-    units = int(layer.config["units"])
+    if layer.config.get("return_state"):
+        return states
     return (shape[0], units) if layer.config.get("return_sequences") else (units,)
 
 
@@ -245,7 +252,21 @@ def _repeat(layer: Layer, shape: Shape) -> Shape | None:
     return (int(layer.config.get("n", 1)), *shape) if len(shape) == 1 else None
 
 
+def _dot(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
+    """What is left of two shapes without the axes that are summed over; axes count the batch."""
+    axes = per_axis(layer.config.get("axes", 1), 2)
+    if len(inputs) != 2 or any(not 1 <= axis <= len(shape) for axis, shape in zip(axes, inputs, strict=True)):
+        return None
+    summed = [shape[axis - 1] for axis, shape in zip(axes, inputs, strict=True)]
+    if None not in summed and summed[0] != summed[1]:
+        return None
+    left = [n for axis, shape in zip(axes, inputs, strict=True) for k, n in enumerate(shape, 1) if k != axis]
+    return tuple(left) or (1,)
+
+
 def _merged(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
+    if layer.class_name == "Dot":
+        return _dot(layer, inputs)
     ranks = {len(s) for s in inputs}
     if len(ranks) != 1:
         return None
@@ -287,7 +308,6 @@ _FUNCTIONS: dict[str, Callable[[Layer, Shape], Shape | None]] = dict(
         ("Conv3DTranspose", _transposed),
         *((f"Global{kind}Pooling{d}D", _global) for kind in ("Max", "Average") for d in (1, 2, 3)),
         *((f"{kind}Pooling{d}D", _pooling) for kind in ("Max", "Average") for d in (1, 2, 3)),
-        *((c, _recurrent) for c in ("LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU")),
         ("Bidirectional", _bidirectional),
         ("TimeDistributed", _time_distributed),
         ("Flatten", _flatten),

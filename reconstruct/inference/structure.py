@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconstruct.artifact import Layer
@@ -74,6 +74,27 @@ def forms(
     """
     search = _Search(wiring, contexts, starts, targets, until, seconds)
     yield from search.run()
+
+
+def relaxed(
+    wiring: Wiring,
+    contexts: Sequence[Context],
+    start: Sequence[Shape],
+    targets: Sequence[Shape | None],
+    until: float,
+    seconds: float,
+) -> Iterator[Form]:
+    """Forms that are found as if sizes were open, and fit inputs of the shapes `start`, by cost.
+
+    Sizes only rule forms out, so that the first of all forms is the first with sizes too where it fits them; and with
+    open sizes far fewer states are to be told apart.
+    """
+    opened = [(*(None for _ in shape[:-1]), *shape[-1:]) for shape in start]
+    starts = {i: [(shape, 0.0)] for i, shape in zip(wiring.inputs, opened, strict=True)}
+    for form in forms(wiring, contexts, starts, targets, until, seconds):
+        shapes = propagated(wiring, form.layers, start, targets)
+        if shapes is not None:
+            yield replace(form, shapes=shapes)
 
 
 def propagated(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
@@ -19,7 +20,7 @@ MOST_NODES = 800
 
 
 def wirings(evidence: Evidence, until: float = math.inf) -> Iterator[Wiring]:
-    """Candidates for the graph of these layers; graphs are looked for `until` then (`time.monotonic`)."""
+    """Candidates for the graph of these layers; fewer graphs are looked for after `until` (`time.thread_time`)."""
     for wiring in _wirings(evidence, until):
         if evidence.known is None:
             yield wiring
@@ -47,7 +48,7 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
             cost=3.0 if evidence.lists_all else 0.0,
             reason="the layers follow one another, with others between them that the file does not list",
         )
-    yield from graphs(layers, until)
+    yield from graphs(layers, until, by_depth=evidence.lists_all and evidence.ordered and evidence.known is None)
 
 
 def _channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
@@ -82,9 +83,12 @@ def _reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:
             for k, f in enumerate(fixed, 1)
             for i in (f, *(m for m, slot in zip(moving, slots, strict=True) if slot == k))
         ]
-        side_by_side = sum(_moves(a) and _moves(b) for a, b in itertools.pairwise(order))
+        pairs = list(itertools.pairwise(order))
+        # Pooling and upsampling meet in the middle of some encoders with decoders, two of a kind hardly anywhere
+        side_by_side = sum((1.5 if a.class_name == b.class_name else 0.9) for a, b in pairs if _moves(a) and _moves(b))
+        at_once = sum(a.class_name == "InputLayer" and b.class_name.startswith(_RESIZING) for a, b in pairs)
         moved = sum(abs(a - b) for a, b in zip(slots, places, strict=True))
-        found.append((1.5 * side_by_side + 0.6 * moved, number, order))
+        found.append((side_by_side + 3.0 * at_once + 0.6 * moved, number, order))
     known: set[tuple[str, ...]] = set()
     for cost, _, order in sorted(found, key=lambda item: item[:2])[: MOST_GRAPHS * 2]:
         names = tuple(n.name for n in order)
@@ -93,8 +97,11 @@ def _reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:
             yield replace(chain(order), cost=cost if cost else 0.0, reason="the order of layers follows from the file")
 
 
+_RESIZING = ("MaxPooling", "AveragePooling", "UpSampling")
+
+
 def _moves(layer: Layer) -> bool:
-    return layer.class_name.startswith(("MaxPooling", "AveragePooling", "UpSampling", "ZeroPadding"))
+    return layer.class_name.startswith((*_RESIZING, "ZeroPadding"))
 
 
 def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str] = frozenset()) -> Wiring:
@@ -129,6 +136,8 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
     enlarged = [False] * len(nodes)
     for i, node in enumerate(nodes):
         enlarged[i] = any(enlarged[j] or nodes[j].layer.class_name in ENLARGING for j in node.inputs)
+    apart = any(n.layer.class_name in ACTIVATION_LAYERS and weighted_after[i] for i, n in enumerate(nodes))
+    base = replace(base, classes=classes, apart=apart)
     found = []
     for i, node in enumerate(nodes):
         following: list[Layer] = []
@@ -140,7 +149,7 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
         if node.layer.class_name == "Activation" and not weighted_after[i]:
             following = _before(wiring, i)
         last = not weighted_after[i]
-        found.append(replace(base, following=tuple(following), last=last, classes=classes, enlarged=enlarged[i]))
+        found.append(replace(base, following=tuple(following), last=last, enlarged=enlarged[i]))
     return found
 
 
@@ -174,84 +183,262 @@ class _State:
     tensors: tuple[_Tensor, ...] = ()
     inputs: tuple[tuple[int, ...], ...] = ()
     used: frozenset[int] = frozenset()
+    loose: tuple[int, ...] = ()  # those whose output nothing takes yet
+    just_taken: tuple[int, ...] = ()  # those that the last one is the first to take
     skipped: int | None = None  # where the last skip connection started
 
-    @property
-    def loose(self) -> list[int]:
-        """Those whose output nothing takes yet."""
-        return [i for i in range(len(self.tensors)) if i not in self.used]
 
-
-BEAM = 80
+BEAM = 120
+HURRIED_BEAM = 8  # when time is up
+MOST_ALIKE = 20  # of these, where they differ in what lies behind them
 MOST_GRAPHS = 40
 MOST_LOOSE = 6
 
 
-def graphs(layers: Sequence[Layer], until: float = math.inf) -> Iterator[Wiring]:
-    """Graphs of the layers in the order of the file, which is one of depth, so that each is called on earlier ones.
+def graphs(layers: Sequence[Layer], until: float = math.inf, by_depth: bool = False) -> Iterator[Wiring]:
+    """Graphs of the layers in the order of the file, so that each is called on earlier ones.
 
     Channels decide most: what a kernel takes, and what a concatenation adds up to. Among what fits, a layer is called
-    on the one before it; a skip connection starts where a block ends.
+    on the one before it; a skip connection starts where a block ends. `by_depth` says that the order is the one that
+    Keras gives a functional model: by depth, the longest way from the layer to an output (keras/src/ops/function.py,
+    `map_graph`; Keras 1 and 2 in their `Container` and `Network`).
     """
     if not any(n.class_name == "InputLayer" for n in layers):
         layers = [Layer("InputLayer", "input", path="model/input"), *layers]
+    search = _Graphs(layers)
     beam = [_State()]
-    for i, layer in enumerate(layers):
-        after: list[_State] = []
-        for state in beam:
-            after.extend(_extended(state, layers, i, layer))
-            if time.monotonic() > until:
-                return
-        # What nothing takes for long is unlikely
-        after = [replace(s, cost=s.cost + 0.25 * max(0, len(s.loose) - 1)) for s in after if len(s.loose) <= MOST_LOOSE]
-        after.sort(key=lambda s: s.cost)
-        beam = after[:BEAM]
+    for i in range(len(layers)):
+        steps = [(*step, state) for state in beam for step in search.steps(state, i)]
+        steps.sort(key=lambda step: step[0])
+        after = (search.taken(state, i, cost, inputs, channels) for cost, inputs, channels, state in steps)
+        fitting = (s for s in after if len(s.loose) <= MOST_LOOSE and not (by_depth and _out_of_depth(s)))
+        beam = list(itertools.islice(_different(fitting), BEAM if time.thread_time() < until else HURRIED_BEAM))
     ends = [(state.cost + 2.0 * (len(state.loose) - 1), k, state) for k, state in enumerate(beam)]
     for cost, _, state in sorted(ends, key=lambda end: end[:2])[:MOST_GRAPHS]:
-        if any(layers[i].class_name == "InputLayer" for i in state.loose):
+        if any(layers[i].class_name == "InputLayer" for i in state.loose) or (by_depth and not _by_depth(state)):
             continue
-        nodes = tuple(Node(n, inputs) for n, inputs in zip(layers, state.inputs, strict=True))
-        outputs = tuple(state.loose)
-        yield Wiring(nodes, outputs, 1.0 + cost, "channels and the order of the layers decide what is called on what")
+        encoders = {
+            inputs[1]
+            for n, inputs in zip(layers, state.inputs, strict=True)
+            if n.class_name in RECURRENT and len(inputs) > 1
+        }
+        kept = [n.having(return_state=True) if i in encoders else n for i, n in enumerate(layers)]
+        nodes = tuple(Node(n, inputs) for n, inputs in zip(kept, state.inputs, strict=True))
+        yield Wiring(
+            nodes, state.loose, 1.0 + cost, "channels and the order of the layers decide what is called on what"
+        )
 
 
-def _extended(state: _State, layers: Sequence[Layer], i: int, layer: Layer) -> Iterator[_State]:
-    if layer.class_name == "InputLayer":
-        yield _with(state, (), _Tensor(None, None), 0.0)
-        return
-    wanted = taken_by(layer)
-    if layer.class_name in MERGING:
-        for inputs, channels, cost in _merges(state, layers, layer, _next_wanted(layers, i)):
-            first = state.tensors[inputs[0]]
-            made = _with(state, inputs, _Tensor(channels, first.rank, first.scale), cost)
-            skip = inputs[-1] in state.used
-            yield replace(made, skipped=inputs[-1]) if skip and layer.class_name in ("Concatenate", "Merge") else made
-        return
-    newest = len(state.tensors) - 1
-    for j in range(newest, -1, -1):
-        tensor = state.tensors[j]
-        if wanted is not None and not _may_take(wanted, tensor):
-            continue
-        cost = 0.0 if j == newest else 0.4
-        if j in state.used:
-            cost = 1.5 + 0.02 * (newest - j) + _inside(state, layers, j)
-        elif layers[j].class_name == "InputLayer":
-            waiting = [k for k in state.loose if k < j and layers[k].class_name == "InputLayer"]
-            cost = (0.0 if j == newest or waiting else 0.1) + 0.3 * len(waiting)
-        known = state
-        if layers[j].class_name == "InputLayer" and tensor.channels is None and wanted is not None:
-            known = replace(state, tensors=(*state.tensors[:j], wanted, *state.tensors[j + 1 :]))
-        yield _with(known, (j,), given_by(layer, known.tensors[j]), cost)
+def _different(states: Iterable[_State]) -> Iterator[_State]:
+    """Those that are not too many of a kind: that leave the same outputs, of the same channels, for what follows."""
+    kinds: Counter[object] = Counter()
+    for state in states:
+        kind = tuple((j, state.tensors[j]) for j in state.loose)
+        kinds[kind] += 1
+        if kinds[kind] <= MOST_ALIKE:
+            yield state
 
 
-def _with(state: _State, inputs: tuple[int, ...], tensor: _Tensor, cost: float) -> _State:
-    return replace(
-        state,
-        cost=state.cost + cost,
-        tensors=(*state.tensors, tensor),
-        inputs=(*state.inputs, inputs),
-        used=state.used | frozenset(inputs),
-    )
+def _out_of_depth(state: _State) -> bool:
+    """Whether no continuation can have the layers in the order of their depth.
+
+    Nothing before a layer is less deep, and a layer is one deeper than the first that is called on it. So among what
+    stands between these two no three layers can follow one another, and the same where the first is still to come.
+    """
+    newest = len(state.inputs) - 1
+    for j in (*state.loose, *state.just_taken):
+        ranks: dict[int, int] = {}
+        for k in range(j + 1, newest + 1):
+            ranks[k] = 1 + max((ranks.get(i, 0) for i in state.inputs[k]), default=0)
+            if ranks[k] > 2:
+                return True
+    return False
+
+
+def _by_depth(state: _State) -> bool:
+    depths = [0] * len(state.inputs)
+    for k in range(len(state.inputs) - 1, -1, -1):
+        for j in state.inputs[k]:
+            depths[j] = max(depths[j], depths[k] + 1)
+    return all(a >= b for a, b in itertools.pairwise(depths))
+
+
+_Step = tuple[float, tuple[int, ...], int | None]  # the cost with it, what the layer is called on, and its channels
+
+
+class _Graphs:
+    """What the next layer may be called on, given what those before it are."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = layers
+        self.wanted = [taken_by(layer) for layer in layers]
+        self.counted = [
+            w is not None and n.class_name != "BatchNormalization" for n, w in zip(layers, self.wanted, strict=True)
+        ]
+        self.pooled = any("Pooling" in n.class_name and not n.class_name.startswith("Global") for n in layers)
+        self.norm_first = _norm_first(layers)
+        self.named = [_named_after(layer.name, layers[:i]) for i, layer in enumerate(layers)]
+
+    def steps(self, state: _State, i: int) -> Iterator[_Step]:
+        layer = self.layers[i]
+        if layer.class_name == "InputLayer":
+            found: Iterator[_Step] = iter([(0.0, (), None)])
+        elif layer.class_name in MERGING:
+            found = self.merges(state, i)
+        else:
+            found = self.on_one(state, i)
+        named = self.named[i]
+        for cost, inputs, channels in found:
+            # What nothing takes for long is unlikely
+            waiting = sum(j not in inputs for j in state.loose)
+            ignored = named is not None and named not in inputs
+            yield state.cost + cost + 0.25 * waiting + 1.0 * ignored, inputs, channels
+
+    def on_one(self, state: _State, i: int) -> Iterator[_Step]:
+        newest = i - 1
+        layer, wanted = self.layers[i], self.wanted[i]
+        users = self.users(state)
+        for j in range(newest, -1, -1):
+            if wanted is not None and not _may_take(wanted, state.tensors[j]):
+                continue
+            if state.tensors[j].rank == 1 and spatial(layer.class_name):
+                continue
+            cost = 0.0 if j == newest else 0.4
+            if j in state.used:
+                cost = 1.5 + 0.02 * (newest - j) + self.inside(users[j]) + self.enlarged(j)
+            elif self.layers[j].class_name == "InputLayer":
+                waiting = [k for k in state.loose if k < j and self.layers[k].class_name == "InputLayer"]
+                cost = (0.0 if j == newest or waiting else 0.1) + 0.3 * len(waiting)
+            yield cost, (j,), None
+            for encoder in state.loose if layer.class_name in RECURRENT else ():
+                if encoder != j and _gives_state(self.layers[encoder], layer):
+                    yield cost + 0.2, (j, encoder), None
+
+    def inside(self, users: Sequence[str]) -> float:
+        """What it costs to branch off in the middle of a block, before its activation or normalisation."""
+        if any("Pooling" in u for u in users):
+            return -0.5
+        if any(u in _IN_BLOCK and not (u == "LayerNormalization" and self.norm_first) for u in users):
+            return 1.5
+        return 0.0
+
+    def enlarged(self, j: int) -> float:
+        """What it costs to branch off where an image was made larger to fit what it is joined with."""
+        return 1.0 if self.layers[j].class_name.startswith("UpSampling") else 0.0
+
+    def users(self, state: _State) -> list[list[str]]:
+        """The classes of what is called on each layer."""
+        found: list[list[str]] = [[] for _ in state.inputs]
+        for k, inputs in enumerate(state.inputs):
+            for j in inputs:
+                found[j].append(self.layers[k].class_name)
+        return found
+
+    def merges(self, state: _State, i: int) -> Iterator[_Step]:
+        """What a merging layer may be called on: what is loose, and one or more outputs that others take too."""
+        layer, layers = self.layers[i], self.layers
+        wanted = _next_wanted(layers, i)
+        loose = [j for j in state.loose if layers[j].class_name != "InputLayer" or len(state.loose) > 1]
+        newest = i - 1
+        sums = layer.class_name not in ("Concatenate", "Merge")
+        users = self.users(state)
+        groups: list[tuple[tuple[int, ...], float]] = []
+        if len(loose) >= 2:
+            groups.append((tuple(loose), 0.0))
+            groups += [(pair, 0.6) for pair in itertools.combinations(loose, 2) if len(loose) > 2 and newest in pair]
+        for first in reversed(loose[-2:]):
+            above = self.above(state, first)
+            for k, j in enumerate(j for j in range(newest, -1, -1) if j in state.used and j != first):
+                cost = 0.5 + 0.02 * k + self.inside(users[j]) + self.skip(state, first, j, above.get(j), sums)
+                groups.append(((first, j), cost))
+        if not sums and len(loose) < 2:
+            base = loose[-1] if loose else newest
+            used = [j for j in range(newest, -1, -1) if j in state.used and j != base][:12]
+            groups += [((base, *pair), 3.0) for pair in itertools.combinations(used, 2)]
+        for inputs, cost in groups:
+            tensors = [state.tensors[j] for j in inputs]
+            ranks = {t.rank for t in tensors if t.rank is not None}
+            if len(ranks) > 1:
+                continue
+            if layer.class_name == "Dot" and len(inputs) == 2:  # as by a matrix that keeps the channels of its first
+                for pair in (inputs, inputs[::-1]):
+                    kept = wanted is None or state.tensors[pair[0]].channels == wanted
+                    yield cost + (0.0 if kept else 1.5), pair, None
+                continue
+            known = [t.channels for t in tensors]
+            total = None if None in known else sum(n for n in known if n is not None)
+            equal = len({n for n in known if n is not None}) <= 1
+            if sums or layer.class_name == "Merge":
+                own = next((n for n in known if n is not None), None)
+                if equal and (wanted is None or own is None or own == wanted):
+                    yield cost + (1.0 if layer.class_name == "Merge" else 0.0), inputs, own
+            if not sums and (wanted is None or total is None or total == wanted):
+                yield cost, inputs, total
+
+    def above(self, state: _State, first: int) -> dict[int, int]:
+        """The layers that lead to this one, and how many with weights of their own stand from each on."""
+        found = {}
+        at, weighted = first, 0
+        while True:
+            found[at] = weighted
+            if not state.inputs[at]:
+                return found
+            weighted += self.counted[at]
+            at = state.inputs[at][0]
+
+    def skip(self, state: _State, first: int, j: int, between: int | None, sums: bool) -> float:
+        """How unlikely a skip connection from `j` is, beside `first`, with so many layers with weights `between`."""
+        cost = 1.0 if sums and self.norm_first and self.layers[j].class_name == "LayerNormalization" else 0.0
+        if self.pooled and state.tensors[j].scale != state.tensors[first].scale:
+            cost += 3.0
+        if not sums and state.skipped is not None and j >= state.skipped:  # decoders go back through the encoder
+            cost += 1.5
+        if between == 0:
+            cost += 2.5
+        elif between == 1 and sums:
+            cost += 0.8
+        return cost
+
+    def taken(self, state: _State, i: int, cost: float, inputs: tuple[int, ...], channels: int | None) -> _State:
+        """The state with the layer called on these."""
+        layer, wanted = self.layers[i], self.wanted[i]
+        tensors, skipped = state.tensors, state.skipped
+        if not inputs:
+            tensor = _Tensor(None, None)
+        elif layer.class_name in MERGING:
+            first = tensors[inputs[0]]
+            tensor = _Tensor(channels, first.rank, first.scale)
+            if inputs[-1] in state.used and layer.class_name in ("Concatenate", "Merge"):
+                skipped = inputs[-1]
+        else:
+            j = inputs[0]
+            if self.layers[j].class_name == "InputLayer" and tensors[j].channels is None and wanted is not None:
+                tensors = (*tensors[:j], wanted, *tensors[j + 1 :])
+            tensor = given_by(layer, tensors[j])
+        return _State(
+            cost=cost,
+            tensors=(*tensors, tensor),
+            inputs=(*state.inputs, inputs),
+            used=state.used | frozenset(inputs),
+            loose=(*(j for j in state.loose if j not in inputs), i),
+            just_taken=tuple(j for j in inputs if j not in state.used),
+            skipped=skipped,
+        )
+
+
+def _named_after(name: str, before: Sequence[Layer]) -> int | None:
+    """The layer that an author names another after, as `conv1_relu` after `conv1`; the numbers are Keras's."""
+    found = [
+        j
+        for j, layer in enumerate(before)
+        if name.startswith(f"{layer.name}_") and not name[len(layer.name) + 1 :].isdigit()
+    ]
+    return max(found, key=lambda j: len(before[j].name), default=None)
+
+
+def _gives_state(encoder: Layer, decoder: Layer) -> bool:
+    """Whether a recurrent layer may start with the last states of another, as a decoder does."""
+    return encoder.class_name == decoder.class_name and encoder.config["units"] == decoder.config["units"]
 
 
 def _may_take(wanted: _Tensor, tensor: _Tensor) -> bool:
@@ -260,71 +447,17 @@ def _may_take(wanted: _Tensor, tensor: _Tensor) -> bool:
     return wanted.rank is None or tensor.rank is None or wanted.rank == tensor.rank
 
 
-def _inside(state: _State, layers: Sequence[Layer], j: int) -> float:
-    """What it costs to branch off in the middle of a block, before its activation or normalisation."""
-    users = [layers[k].class_name for k, inputs in enumerate(state.inputs) if j in inputs]
-    if any("Pooling" in u for u in users):
-        return -0.5
-    if any(u in _IN_BLOCK for u in users):
-        return 1.5
-    return 0.0
-
-
 _IN_BLOCK = (*ACTIVATION_LAYERS, "BatchNormalization", "Dropout", "SpatialDropout2D", "LayerNormalization")
 
 
-def _merges(
-    state: _State, layers: Sequence[Layer], layer: Layer, wanted: int | None
-) -> Iterator[tuple[tuple[int, ...], int | None, float]]:
-    """What a merging layer may be called on: what is loose, and one or more outputs that others take too."""
-    loose = [i for i in state.loose if layers[i].class_name != "InputLayer" or len(state.loose) > 1]
-    newest = len(state.tensors) - 1
-    sums = layer.class_name not in ("Concatenate", "Merge")
-    groups: list[tuple[tuple[int, ...], float]] = []
-    if len(loose) >= 2:
-        groups.append((tuple(loose), 0.0))
-        groups += [(pair, 0.6) for pair in itertools.combinations(loose, 2) if len(loose) > 2 and newest in pair]
-    for first in reversed(loose[-2:]):
-        for k, j in enumerate(j for j in range(newest, -1, -1) if j in state.used and j != first):
-            cost = 0.5 + 0.02 * k + _inside(state, layers, j) + _skip(state, layers, first, j, sums)
-            groups.append(((first, j), cost))
-    if not sums and len(loose) < 2:
-        base = loose[-1] if loose else newest
-        used = [j for j in range(newest, -1, -1) if j in state.used and j != base][:12]
-        groups += [((base, *pair), 3.0) for pair in itertools.combinations(used, 2)]
-    for inputs, cost in groups:
-        tensors = [state.tensors[j] for j in inputs]
-        ranks = {t.rank for t in tensors if t.rank is not None}
-        if len(ranks) > 1:
-            continue
-        known = [t.channels for t in tensors]
-        total = None if None in known else sum(n for n in known if n is not None)
-        equal = len({n for n in known if n is not None}) <= 1
-        if sums or layer.class_name == "Merge":
-            own = next((n for n in known if n is not None), None)
-            if equal and (wanted is None or own is None or own == wanted):
-                yield inputs, own, cost + (1.0 if layer.class_name == "Merge" else 0.0)
-        if not sums and (wanted is None or total is None or total == wanted):
-            yield inputs, total, cost
-
-
-def _skip(state: _State, layers: Sequence[Layer], first: int, j: int, sums: bool) -> float:
-    """How unlikely a skip connection from `j` is, beside `first`."""
-    cost = 0.0
-    pooled = any("Pooling" in n.class_name and not n.class_name.startswith("Global") for n in layers)
-    if pooled and state.tensors[j].scale != state.tensors[first].scale:
-        cost += 3.0
-    if not sums and state.skipped is not None and j >= state.skipped:  # decoders go back through the encoder
-        cost += 1.5
-    at, weighted = first, 0
-    while at != j and state.inputs[at]:
-        weighted += bool(taken_by(layers[at])) and layers[at].class_name != "BatchNormalization"
-        at = state.inputs[at][0]
-    if at == j and weighted == 0:
-        cost += 2.5
-    elif at == j and weighted == 1 and sums:
-        cost += 0.8
-    return cost
+def _norm_first(layers: Sequence[Layer]) -> bool:
+    """Whether a transformer normalises what each of its parts takes, and not what comes of it (arXiv 2002.04745)."""
+    names = [n.class_name for n in layers]
+    if "MultiHeadAttention" not in names or "Add" not in names:
+        return False
+    last = len(names) - 1 - names[::-1].index("Add")
+    before, behind = names[names.index("MultiHeadAttention") - 1], names[last + 1 : last + 2]
+    return before == "LayerNormalization" and behind != ["LayerNormalization"]
 
 
 _POOLED_TO_ONE = ("GlobalAveragePooling1D", "GlobalMaxPooling1D")  # over channels, too, where these come first
@@ -386,7 +519,7 @@ def _given(layer: Layer, tensor: _Tensor) -> _Tensor:
     if name == "Embedding":
         return _Tensor(int(core.config["output_dim"]), None)
     if name == "Flatten":
-        return _Tensor(None, 1)
+        return _Tensor(tensor.channels if tensor.rank == 1 else None, 1)
     if name.startswith("Global"):
         return _Tensor(None if name.endswith("1D") else tensor.channels, 1)
     if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector"):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from reconstruct.architectures.classics import CLASSICS, Builder
+from reconstruct.architectures.classics import CLASSICS, TRUNKS, Builder
 from reconstruct.architectures.rows import Row
 from reconstruct.artifact import Artifact, Group, Layer, Tensor, Writer, constant
 from reconstruct.inference.forward import Weights, run
@@ -23,7 +23,7 @@ def layers_of(builder: Builder, channels: int) -> list[Layer]:
         if not row.inputs:
             first = next(r for r in builder.rows if r.variables)
             size = row.config.get("size", [64, 64])
-            shapes.append((*size, channels) if first.class_name == "Conv2D" else (channels,))
+            shapes.append((*size, channels) if first.class_name.startswith("Conv") else (channels,))
             continue
         config = {**row.config, **{k: 3 for k in ("filters", "units") if row.config.get(k) == 0}}
         below = [shapes[i] for i in row.inputs]
@@ -56,9 +56,12 @@ def artifact(layers: list[Layer]) -> Artifact:
     return Artifact("w.h5", "h5-weights", writer, None, writer, tensors, groups=groups)
 
 
+CHANNELS = {"a Q-network of CartPole": 4, "PointNet of Keras's examples": 3}
+
+
 @pytest.mark.parametrize("name", CLASSICS)
 def test_a_classic_is_told_by_its_weights(name: str) -> None:
-    layers = layers_of(CLASSICS[name](), 4 if "CartPole" in name else 1)
+    layers = layers_of(CLASSICS[name](), CHANNELS.get(name, 1))
     result = infer(artifact(layers), Hints())
     model = result.artifact.model
     assert model is not None
@@ -90,3 +93,19 @@ def test_what_the_user_sets_holds_in_a_classic() -> None:
     assert result.artifact.model is not None
     assert result.artifact.model.graph is not None
     assert result.artifact.model.graph.layers[-1].config["activation"] == "softmax"
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_convolutions_of_a_classic_are_told_beneath_another_head(name: str) -> None:
+    trunk = TRUNKS[name]()
+    trunk.dense(216, "relu")
+    trunk.dense(64, "relu")
+    trunk.dense(5)
+    layers = layers_of(trunk, 1)
+    model = infer(artifact(layers), Hints()).artifact.model
+    assert model is not None
+    assert model.graph is not None
+    found = [n for n in model.graph.layers if n.class_name != "InputLayer"]
+    assert [n.class_name for n in found] == [n.class_name for n in layers]
+    assert [n.config.get("strides") for n in found] == [n.config.get("strides") for n in layers]
+    assert model.graph.layers[0].config["batch_shape"][1:3] == trunk.rows[0].config["size"]

@@ -1,0 +1,93 @@
+"""Graphs of functional models, told by weights that a genuine tf_keras wrote and by the order that it gives layers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import reconstruct
+
+keras = pytest.importorskip("tf_keras")
+L = keras.layers
+RNG = np.random.default_rng(0)
+
+
+def residual() -> Any:
+    """A block around which a convolution leads; only the order by depth tells whose the normalisation is."""
+    x = entry = L.Input((8, 8, 3))
+    x = y = L.Activation("relu")(L.BatchNormalization()(L.Conv2D(8, 3, padding="same")(x)))
+    y = L.Activation("relu")(L.BatchNormalization()(L.Conv2D(16, 3, strides=2, padding="same")(y)))
+    y = L.BatchNormalization()(L.Conv2D(16, 3, padding="same")(y))
+    x = L.Conv2D(16, 1, strides=2, padding="same")(x)
+    x = L.Activation("relu")(L.Add()([x, y]))
+    x = L.Flatten()(L.AveragePooling2D(4)(x))
+    return keras.Model(entry, L.Dense(5, activation="softmax")(x))
+
+
+def encoder_and_decoder(cell: str) -> Callable[[], Any]:
+    def build() -> Any:
+        source, target = L.Input((5, 3)), L.Input((6, 4))
+        states = getattr(L, cell)(7, return_state=True)(source)[1:]
+        y = getattr(L, cell)(7, return_sequences=True)(target, initial_state=states)
+        return keras.Model([source, target], L.Dense(2, activation="softmax")(y))
+
+    return build
+
+
+def transformer() -> Any:
+    """Keras's example of time series: what is normalised first is added to what was not."""
+    x = entry = L.Input((6, 4))
+    y = L.LayerNormalization(epsilon=1e-6)(x)
+    y = L.Dropout(0.1)(L.MultiHeadAttention(2, 3)(y, y))
+    x = L.Add()([y, x])
+    y = L.LayerNormalization(epsilon=1e-6)(x)
+    y = L.Dropout(0.1)(L.Conv1D(4, 1, activation="relu")(y))
+    x = L.Add()([L.Conv1D(4, 1)(y), x])
+    x = L.GlobalAveragePooling1D(data_format="channels_first")(x)
+    return keras.Model(entry, L.Reshape((3, 4))(L.Dense(12)(L.Dense(8, activation="relu")(x))))
+
+
+def learnt_matrix() -> Any:
+    """As in PointNet."""
+    x = entry = L.Input((9, 3))
+    y = L.GlobalMaxPooling1D()(L.Activation("relu")(L.Conv1D(8, 1)(x)))
+    matrix = L.Reshape((3, 3))(L.Dense(9)(y))
+    x = L.Dot(axes=(2, 1))([x, matrix])
+    x = L.GlobalMaxPooling1D()(L.Activation("relu")(L.Conv1D(16, 1)(x)))
+    return keras.Model(entry, L.Dense(4, activation="softmax")(x))
+
+
+def named_branches() -> Any:
+    """Two ends, of which one leaves in the middle, and layers that their author named."""
+    x = entry = L.Input((16, 16, 1))
+    x = skip = L.Activation("relu", name="down_conv_relu")(L.Conv2D(4, 3, padding="same", name="down_conv")(x))
+    x = L.MaxPooling2D(name="down_pool")(x)
+    x = middle = L.Activation("relu", name="middle_conv_relu")(L.Conv2D(6, 3, padding="same", name="middle_conv")(x))
+    x = L.Concatenate(name="up_skip_concat")([L.UpSampling2D(name="up_interp")(x), skip])
+    x = L.Activation("relu", name="up_conv_relu")(L.Conv2D(4, 3, padding="same", name="up_conv")(x))
+    heatmap = L.Conv2D(2, 1, name="heatmap")(x)
+    y = L.Flatten(name="classification_flatten")(L.GlobalMaxPooling2D(name="classification_global_max")(middle))
+    y = L.Activation("relu", name="classification_relu")(L.Dense(5, name="classification_fc")(y))
+    return keras.Model(entry, [heatmap, L.Dense(3, activation="softmax", name="classes")(y)])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [residual, encoder_and_decoder("LSTM"), encoder_and_decoder("GRU"), transformer, learnt_matrix, named_branches],
+)
+def test_weights_and_input_shapes_tell_the_graph(build: Callable[[], Any], tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    original = build()
+    original.save_weights(tmp_path / "weights.h5")
+    shapes = [tuple(x.shape[1:]) for x in original.inputs]
+    inputs = [RNG.standard_normal((3, *shape)).astype("float32") for shape in shapes]
+    recovery = reconstruct.recover(tmp_path / "weights.h5", input_shape=shapes)
+    ours, theirs = recovery.model(inputs), original(inputs)
+    for a, b in zip(as_list(ours), as_list(theirs), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5)
+
+
+def as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
