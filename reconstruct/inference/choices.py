@@ -97,13 +97,15 @@ def structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Itera
         if option.layer is None or all(
             field_of(option.layer, k) in (v, None) or _listed(field_of(option.layer, k)) == _listed(v)
             for k, v in context.fixed.items()
-            if k in _STRUCTURAL_FIELDS
+            if k in STRUCTURAL_FIELDS
         ):
             yield option
 
 
-_STRUCTURAL_FIELDS = (
-    "strides padding pool_size size return_sequences merge_mode target_shape n dims axis dilation_rate cropping"
+# The fields that decide shapes, and what a recurrent layer gives on
+STRUCTURAL_FIELDS = (
+    "strides padding pool_size size return_sequences return_state merge_mode target_shape n dims axis dilation_rate "
+    "cropping"
 ).split()
 
 
@@ -263,8 +265,10 @@ def _poolings(layer: Layer, n: int, shape: Shape, context: Context, oblong_too: 
 def _recurrent(layer: Layer, context: Context, decodes: bool) -> Iterator[Option]:
     """Whether all steps are given on: always where another recurrent layer follows, which shapes know, and hardly ever
     not where it `decodes` from the states of another."""
-    if layer.config.get("return_state"):  # of an encoder whose states are all that is taken
+    if layer.config.get("return_state"):  # of an encoder that a decoder starts from
         yield Option(layer.having(return_sequences=False), 0.0)
+        if layer.class_name == "LSTM":  # its output may stand for both states
+            yield Option(layer.having(return_sequences=False, return_state=False), 3.0)
         return
     merges: Sequence[tuple[str | None, float]] = ((None, 0.0),)
     if layer.class_name == "Bidirectional":

@@ -37,19 +37,22 @@ class Weights:
         return self._arrays[id(tensor)][1]
 
 
-def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool) -> Array:
-    """The output of `layer`. Raises `NotComputed` for a class it does not know."""
+def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Array | None = None) -> Array:
+    """The output of `layer`, whose first input has this mask, (batch, steps). Raises `NotComputed` for a class it does
+    not know."""
     name = layer.class_name
     if layer.graph is not None:
         return _model(layer, inputs[0], weights, keras_2)
     w = {key: weights(t) for key, t in layer.weights.items()}
     x = inputs[0]
     if name in ("Bidirectional", "TimeDistributed"):
-        return _WRAPPERS[name](layer, x, weights, keras_2)
+        return _WRAPPERS[name](layer, x, weights, keras_2, mask)
     if name in _MERGES:
         return _MERGES[name](layer, inputs)
     if len(inputs) > 1:  # of a decoder
         w[_GIVEN] = inputs[1]
+    if mask is not None and name in _MASKED:
+        w[_MASK] = mask
     if name in _IDENTITY:
         return x
     function = _LAYERS.get(name)
@@ -63,7 +66,25 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool) -> Array:
     return y
 
 
-_GIVEN = "initial_state"  # beside the weights of a recurrent layer
+_GIVEN, _MASK = "initial_state", "mask"  # beside the weights
+_MASKED = ("LSTM", "GRU", "SimpleRNN", "GlobalAveragePooling1D", "MultiHeadAttention")
+_KEEP_MASK = frozenset(
+    "Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout Masking "
+    "BatchNormalization LayerNormalization TimeDistributed".split()
+)
+
+
+def mask_after(layer: Layer, inputs: Arrays, masks: Sequence[Array | None]) -> Array | None:
+    """The mask of what a layer gives, (batch, steps). Raises `NotComputed` where masks would be joined."""
+    core = next(iter(layer.children.values())) if layer.class_name == "Bidirectional" else layer
+    if layer.class_name == "Embedding":
+        return np.asarray(inputs[0] != 0) if layer.config.get("mask_zero") else None
+    if layer.class_name in _MERGES and any(m is not None for m in masks):
+        raise NotComputed("masks that are joined")
+    keeps = (
+        core.config.get("return_sequences") if core.class_name in _OWN_ACTIVATION else layer.class_name in _KEEP_MASK
+    )
+    return masks[0] if masks and keeps else None
 
 
 def _model(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> Array:
@@ -269,6 +290,9 @@ def _global(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     first = layer.config.get("data_format") == "channels_first"
     axes = tuple(range(2, x.ndim)) if first else tuple(range(1, x.ndim - 1))
     keep = bool(layer.config.get("keepdims"))
+    if _MASK in w:
+        seen = w[_MASK][..., None].astype("float32")
+        return np.asarray((x * seen).sum(1, keepdims=keep) / seen.sum(1, keepdims=keep))
     return x.max(axis=axes, keepdims=keep) if "Max" in layer.class_name else x.mean(axis=axes, keepdims=keep)
 
 
@@ -299,8 +323,6 @@ def _embedding(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array
     index = np.asarray(x).astype("int64")
     if index.size and (index.min() < 0 or index.max() >= len(table)):
         raise NotComputed("the inputs are no indices")
-    if layer.config.get("mask_zero") and (index == 0).any():
-        raise NotComputed("steps that are masked")
     return np.asarray(table[index], "float32")
 
 
@@ -315,9 +337,17 @@ def _steps(layer: Layer, x: Array, w: Mapping[str, Array], step: Callable[[Array
     """
     units = int(layer.config["units"])
     given = w.get(_GIVEN, np.zeros((len(x), 2, units), "float32"))
-    states = [given[:, k] for k in range(given.shape[1])]
+    states = [given[:, k] for k in range(given.shape[1])] if given.ndim == 3 else [given, given]
     order = range(x.shape[1] - 1, -1, -1) if layer.config.get("go_backwards") else range(x.shape[1])
-    outputs = [step(x[:, t] @ w["kernel"], states) for t in order]
+    outputs: list[Array] = []
+    for t in order:
+        before = list(states)
+        y = step(x[:, t] @ w["kernel"], states)
+        if _MASK in w:  # then all stays as it was
+            seen = w[_MASK][:, t, None]
+            states[:] = [np.where(seen, new, old) for new, old in zip(states, before, strict=True)]
+            y = np.where(seen, y, outputs[-1] if outputs else np.float32(0))
+        outputs.append(y)
     if layer.config.get("return_state"):
         return np.stack(states[: 2 if layer.class_name == "LSTM" else 1], 1)
     return np.stack(outputs, 1) if layer.config.get("return_sequences") else outputs[-1]
@@ -382,6 +412,9 @@ def _simple_rnn(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -
 
 def _attention(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     """Self-attention (Keras 3, layers/attention/multi_head_attention.py)."""
+
+    if _MASK in w:
+        raise NotComputed("attention to steps that are masked")
 
     def projected(part: str) -> Array:
         y = np.einsum("btd,dhk->bthk", x, w[f"{part}/kernel"])
@@ -518,9 +551,9 @@ _MERGES: Mapping[str, Callable[[Layer, Arrays], Array]] = {
 }
 
 
-def _bidirectional(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> Array:
-    there = run(layer.children["forward_layer"], [x], weights, keras_2)
-    back = run(layer.children["backward_layer"], [x], weights, keras_2)
+def _bidirectional(layer: Layer, x: Array, weights: Weights, keras_2: bool, mask: Array | None) -> Array:
+    there = run(layer.children["forward_layer"], [x], weights, keras_2, mask)
+    back = run(layer.children["backward_layer"], [x], weights, keras_2, mask)
     if layer.children["backward_layer"].config.get("return_sequences"):
         back = back[:, ::-1]
     mode = layer.config.get("merge_mode", "concat")
@@ -529,15 +562,15 @@ def _bidirectional(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> A
     return {"sum": there + back, "mul": there * back, "ave": (there + back) / 2}[str(mode)]
 
 
-def _time_distributed(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> Array:
+def _time_distributed(layer: Layer, x: Array, weights: Weights, keras_2: bool, _: Array | None) -> Array:
     flat = x.reshape(-1, *x.shape[2:])
     y = run(layer.children["layer"], [flat], weights, keras_2)
     return y.reshape(*x.shape[:2], *y.shape[1:])
 
 
-_WRAPPERS: Mapping[str, Callable[[Layer, Array, Weights, bool], Array]] = {
+_WRAPPERS: Mapping[str, Callable[[Layer, Array, Weights, bool, Array | None], Array]] = {
     "Bidirectional": _bidirectional,
     "TimeDistributed": _time_distributed,
 }
 
-__all__ = ["ACTIVATIONS", "NotComputed", "Weights", "activate", "run"]
+__all__ = ["ACTIVATIONS", "NotComputed", "Weights", "activate", "mask_after", "run"]

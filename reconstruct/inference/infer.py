@@ -174,7 +174,7 @@ def _forms_of(wiring: Wiring, base: Context, hints: Hints, until: float) -> Iter
             alike = tied(wiring, known, start, targets, until)
             sizeless = relaxed(wiring, known, start, targets, until, GRAPH_SECONDS) if _any_size(wiring) else iter(())
             if hints.examples is not None:  # which may want any of them
-                found = _alternating(found, alike, sizeless)
+                found = _alternating(alike, found, sizeless)
             else:
                 found = _first_of(sizeless, found, alike)
         any_found = False
@@ -205,8 +205,15 @@ def _first_of(*streams: Iterator[Form]) -> Iterator[Form]:
 
 
 def _alternating(*streams: Iterator[Form]) -> Iterator[Form]:
-    for forms_ in itertools.zip_longest(*streams):
-        yield from (form for form in forms_ if form is not None)
+    """One form of each in turn, none looked for before it is wanted."""
+    left = list(streams)
+    while left:
+        for stream in list(left):
+            form = next(stream, None)
+            if form is None:
+                left.remove(stream)
+            else:
+                yield form
 
 
 def _given(hints: Hints) -> list[Shape | None] | None:
@@ -416,8 +423,10 @@ def _model(form: Form, layers: Sequence[Layer | None], hints: Hints, old: bool) 
             if layer.class_name == "MultiHeadAttention":
                 layer = layer.replace(calls=(Call((refs[0], refs[0])),))
             if layer.class_name in RECURRENT and len(refs) > 1:
-                states = 2 if layer.class_name == "LSTM" else 1
-                state = [Ref(refs[1].layer, output=k + 1) for k in range(states)]
+                encoder = layers[alias[node.inputs[1]]]
+                own = encoder is not None and encoder.config.get("return_state")
+                states = range(2 if layer.class_name == "LSTM" else 1)
+                state = [Ref(refs[1].layer, output=k + 1) if own else refs[1] for k in states]
                 layer = layer.replace(calls=(Call((refs[0],), {"initial_state": state}),))
         slope = _slope(layer)
         if slope is None:

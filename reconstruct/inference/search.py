@@ -19,7 +19,7 @@ import numpy as np
 
 from reconstruct.artifact import Layer
 from reconstruct.inference.choices import Context, numerical, with_field
-from reconstruct.inference.forward import NotComputed, Weights, run
+from reconstruct.inference.forward import NotComputed, Weights, mask_after, run
 from reconstruct.inference.structure import Form, neighbours
 from reconstruct.inference.window import Window, window
 from reconstruct.verification.comparison import TOLERANCE
@@ -109,7 +109,7 @@ class Evaluator:
     def __init__(self, weights: Weights, keras_2: bool) -> None:
         self.weights, self.keras_2 = weights, keras_2
         self._ids: dict[Any, int] = {}
-        self._arrays: OrderedDict[int, Array] = OrderedDict()
+        self._arrays: OrderedDict[int, tuple[Array, Array | None]] = OrderedDict()
         self._bytes = 0
         self.count = 0
 
@@ -131,7 +131,7 @@ class Evaluator:
         for i, layer in enumerate(layers):
             if layer is None:
                 alias[i] = alias[wiring.nodes[i].inputs[0]]
-        arrays: dict[int, Array] = {}
+        arrays: dict[int, tuple[Array, Array | None]] = {}  # with masks
         needed: set[int] = set()
         todo = [alias[i] for i in wiring.outputs]
         while todo:
@@ -139,7 +139,7 @@ class Evaluator:
             if i in arrays or i in needed:
                 continue
             if not wiring.nodes[i].inputs:
-                arrays[i] = inputs[order.index(i)]
+                arrays[i] = inputs[order.index(i)], None
             elif ids[i] in self._arrays:
                 self._arrays.move_to_end(ids[i])
                 arrays[i] = self._arrays[ids[i]]
@@ -149,20 +149,21 @@ class Evaluator:
         for i in sorted(needed):
             layer = layers[i]
             assert layer is not None
-            given = [arrays[alias[j]] for j in wiring.nodes[i].inputs]
-            arrays[i] = self._keep(ids[i], run(layer, given, self.weights, self.keras_2))
-        return [arrays[alias[i]] for i in wiring.outputs]
+            given, masks = zip(*(arrays[alias[j]] for j in wiring.nodes[i].inputs), strict=True)
+            array = run(layer, given, self.weights, self.keras_2, masks[0])
+            arrays[i] = self._keep(ids[i], array, mask_after(layer, given, masks))
+        return [arrays[alias[i]][0] for i in wiring.outputs]
 
     def _id(self, key: Any) -> int:
         return self._ids.setdefault(key, len(self._ids))
 
-    def _keep(self, key: int, array: Array) -> Array:
-        self._arrays[key] = array
+    def _keep(self, key: int, array: Array, mask: Array | None) -> tuple[Array, Array | None]:
+        self._arrays[key] = array, mask
         self._bytes += array.nbytes
         while self._bytes > MOST_CACHED and len(self._arrays) > 1:
-            _, old = self._arrays.popitem(last=False)
+            _, (old, _) = self._arrays.popitem(last=False)
             self._bytes -= old.nbytes
-        return array
+        return array, mask
 
 
 def _marked(each: Open, values: Values) -> tuple[Any, ...]:

@@ -135,11 +135,14 @@ def _global(layer: Layer, shape: Shape) -> Shape | None:
 
 
 def _recurrent(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
-    """With `return_state` the shape of the states, as `forward` gives them: the output is not what is taken then."""
+    """With `return_state` the shape of the states, as `forward` gives them: the output is not what is taken then.
+
+    Behind the first of `inputs` are the states to start with, or one output for all of them.
+    """
     kernel = layer.weights["kernel"].shape
     shape, units = inputs[0], int(layer.config["units"])
     states = (2 if layer.class_name.endswith("LSTM") else 1, units)
-    if len(shape) != 2 or shape[-1] != kernel[0] or any(given != states for given in inputs[1:]):
+    if len(shape) != 2 or shape[-1] != kernel[0] or any(given not in (states, (units,)) for given in inputs[1:]):
         return None
     if layer.config.get("return_state"):
         return states

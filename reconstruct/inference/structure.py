@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import Context, Option, fits, structural
+from reconstruct.inference.choices import STRUCTURAL_FIELDS, Context, Option, fits, structural
 from reconstruct.inference.shapes import Shape
 
 MOST_STATES = 400_000
@@ -184,13 +184,8 @@ def _like(layer: Layer, made: Layer | None) -> Layer | None:
     return layer.replace(class_name=made.class_name, config={**layer.config, **_form(made)})
 
 
-_FORM = (
-    "strides padding pool_size size dilation_rate return_sequences merge_mode target_shape n dims axis cropping".split()
-)
-
-
 def _form(layer: Layer) -> dict[str, Any]:
-    return {k: v for k, v in layer.config.items() if k in _FORM}
+    return {k: v for k, v in layer.config.items() if k in STRUCTURAL_FIELDS}
 
 
 def neighbours(form: Form, contexts: Sequence[Context], targets: Sequence[Shape | None]) -> Iterator[Form]:

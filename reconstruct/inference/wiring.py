@@ -112,9 +112,12 @@ def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str
     nodes = [Node(entry)]
     for i, layer in enumerate(rest):
         if gaps and weighted(layer) and i:
-            gap = Layer("GAP", f"gap_{i}", {"channels": _change(rest[i - 1], layer)})
-            for _ in range(2 if layer.name in boundaries else 1):
-                nodes.append(Node(gap, (len(nodes) - 1,)))
+            changes = [_change(rest[i - 1], layer)]
+            if layer.name in boundaries:  # as where an encoder has made the image smaller and a decoder begins
+                both = "filters" in rest[i - 1].config and "filters" in layer.config
+                changes = [1, -1] if both else changes * 2
+            for change in changes:
+                nodes.append(Node(Layer("GAP", f"gap_{i}", {"channels": change}), (len(nodes) - 1,)))
         nodes.append(Node(layer, (len(nodes) - 1,)))
     return Wiring(tuple(nodes), (len(nodes) - 1,))
 
@@ -217,16 +220,28 @@ def graphs(layers: Sequence[Layer], until: float = math.inf, by_depth: bool = Fa
     for cost, _, state in sorted(ends, key=lambda end: end[:2])[:MOST_GRAPHS]:
         if any(layers[i].class_name == "InputLayer" for i in state.loose) or (by_depth and not _by_depth(state)):
             continue
-        encoders = {
-            inputs[1]
-            for n, inputs in zip(layers, state.inputs, strict=True)
-            if n.class_name in RECURRENT and len(inputs) > 1
-        }
-        kept = [n.having(return_state=True) if i in encoders else n for i, n in enumerate(layers)]
-        nodes = tuple(Node(n, inputs) for n, inputs in zip(kept, state.inputs, strict=True))
-        yield Wiring(
-            nodes, state.loose, 1.0 + cost, "channels and the order of the layers decide what is called on what"
-        )
+        reason = "channels and the order of the layers decide what is called on what"
+        wiring = Wiring(_nodes(layers, state), state.loose, 1.0 + cost, reason)
+        yield wiring
+        if any(node.layer.class_name == "Concatenate" and len(node.inputs) == 2 for node in wiring.nodes):
+            yield _turned(wiring)
+
+
+def _nodes(layers: Sequence[Layer], state: _State) -> tuple[Node, ...]:
+    called = list(zip(layers, state.inputs, strict=True))
+    encoders = {inputs[1] for n, inputs in called if n.class_name in RECURRENT and len(inputs) > 1}
+    return tuple(
+        Node(n.having(return_state=True) if i in encoders else n, inputs) for i, (n, inputs) in enumerate(called)
+    )
+
+
+def _turned(wiring: Wiring) -> Wiring:
+    """The same with the two that each Concatenate joins the other way round, as authors do it all the way through."""
+    nodes = tuple(
+        replace(n, inputs=n.inputs[::-1]) if n.layer.class_name == "Concatenate" and len(n.inputs) == 2 else n
+        for n in wiring.nodes
+    )
+    return replace(wiring, nodes=nodes, cost=wiring.cost + 0.4)
 
 
 def _different(states: Iterable[_State]) -> Iterator[_State]:

@@ -91,3 +91,21 @@ def test_weights_and_input_shapes_tell_the_graph(build: Callable[[], Any], tmp_p
 
 def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def test_examples_decide_masks_and_what_a_decoder_starts_from(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    source, target = L.Input((5,)), L.Input((6,))
+    encoded = L.LSTM(7)(L.Embedding(9, 4, mask_zero=True)(source))
+    y = L.Embedding(8, 3, mask_zero=True)(target)
+    y = L.LSTM(7, return_sequences=True)(y, initial_state=[encoded, encoded])
+    original = keras.Model([source, target], L.TimeDistributed(L.Dense(8, activation="softmax"))(y))
+    for weight in original.weights:  # so that outputs tell more than that all words are alike
+        weight.assign(RNG.standard_normal(weight.shape))
+    original.save_weights(tmp_path / "weights.h5")
+    inputs = [RNG.integers(0, 8, (12, n)).astype("float32") for n in (5, 6)]
+    np.savez(tmp_path / "e.npz", x0=inputs[0], x1=inputs[1], y0=np.asarray(original(inputs)))
+    recovery = reconstruct.recover(tmp_path / "weights.h5", examples=tmp_path / "e.npz")
+    assert recovery.status == "verified"
+    more = [RNG.integers(0, 8, (5, n)).astype("float32") for n in (5, 6)]
+    np.testing.assert_allclose(np.asarray(recovery.model(more)), np.asarray(original(more)), rtol=1e-4, atol=1e-5)
