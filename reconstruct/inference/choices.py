@@ -59,6 +59,7 @@ class Context:
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     task: str | None = None
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
+    measured: Mapping[Any, float] = field(default_factory=dict)  # what statistics say of an activation or its slope
     fixed: Mapping[str, Any] = field(default_factory=dict)  # fields that the user has set
 
 
@@ -391,8 +392,10 @@ def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float
     for name, costs in _numerical(layer, context).items():
         if name in context.fixed:
             found[name] = [(context.fixed[name], 0.0)]
-        else:
-            found[name] = sorted(costs.items(), key=lambda item: item[1])
+            continue
+        if name in ("activation", "alpha", "negative_slope"):
+            costs = {value: cost + context.measured.get(value, 0.0) for value, cost in costs.items()}
+        found[name] = sorted(costs.items(), key=lambda item: item[1])
     for name in ("activation", "recurrent_activation"):
         if name in context.fixed and name not in found and inner(layer).class_name in (*WITH_ACTIVATION, *RECURRENT):
             found[name] = [(context.fixed[name], 0.0)]

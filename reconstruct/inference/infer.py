@@ -26,6 +26,7 @@ from reconstruct.inference.choices import (
 from reconstruct.inference.evidence import Evidence, gather
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.known import readings
+from reconstruct.inference.moments import Moments
 from reconstruct.inference.shapes import Shape, spatial
 from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, relaxed, tied
 from reconstruct.inference.wiring import MERGING, contexts, taken_by, wirings
@@ -76,7 +77,8 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     weights = Weights()
     base = _context(evidence, dialect, artifact, hints, weights)
     known = readings(evidence, artifact)
-    candidates = _forms(known, base, hints, until)
+    moments = Moments(weights, dialect.major < 3)
+    candidates = _forms(known, base, moments, hints, until)
     if hints.examples is None:
         first = next(candidates, None)
         if first is None:
@@ -88,7 +90,7 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     evaluator = search.Evaluator(weights, dialect.major < 3)
     found = search.Search(evaluator, examples, until, say).run(search.opened(f, c) for f, c in candidates)
     if found is None:
-        first = next(_forms(known, base, replace(hints, examples=None), until + 10), None)
+        first = next(_forms(known, base, moments, replace(hints, examples=None), until + 10), None)
         if first is None:
             return _held(artifact, evidence, dialect, "no model was found that fits shapes and examples")
         opened = search.opened(*first)
@@ -138,11 +140,11 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
 
 
 def _forms(
-    known: Sequence[Evidence], base: Context, hints: Hints, until: float
+    known: Sequence[Evidence], base: Context, moments: Moments, hints: Hints, until: float
 ) -> Iterator[tuple[Form, list[Context]]]:
     """The forms of all wirings: a few of each in turn, more of the likelier ones."""
     wired = time.thread_time() + (until - time.monotonic()) * WIRING_SHARE
-    streams = [_forms_of(wiring, base, hints, until) for each in known for wiring in wirings(each, wired)]
+    streams = [_forms_of(wiring, base, moments, hints, until) for each in known for wiring in wirings(each, wired)]
     portion = FORMS_AT_ONCE
     while streams and time.monotonic() < until:
         left = []
@@ -154,14 +156,20 @@ def _forms(
         streams, portion = left, portion * 2
 
 
-def _forms_of(wiring: Wiring, base: Context, hints: Hints, until: float) -> Iterator[tuple[Form, list[Context]]]:
+def _forms_of(
+    wiring: Wiring, base: Context, moments: Moments, hints: Hints, until: float
+) -> Iterator[tuple[Form, list[Context]]]:
     targets: list[Shape | None] = [None] * len(wiring.outputs)
     if hints.examples is not None:
         targets = [tuple(y.shape[1:]) for y in hints.examples[1]]
         if len(wiring.outputs) != len(targets):
             return
     around = contexts(wiring, replace(base, target=targets[0] if hints.examples is not None else None))
-    around = [replace(c, fixed=_fixed(wiring.nodes[i].layer.name, hints.settings)) for i, c in enumerate(around)]
+    told = moments.told(wiring)
+    around = [
+        replace(c, fixed=_fixed(wiring.nodes[i].layer.name, hints.settings), measured=told.get(i, {}))
+        for i, c in enumerate(around)
+    ]
     known = [replace(c, guessed=_given(hints) is None) for c in around]
     for sizes in ("open", "square", "any"):
         starts = _starts(wiring, hints, sizes)
