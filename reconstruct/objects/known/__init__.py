@@ -28,9 +28,14 @@ from reconstruct.objects.known import (
     megnet,
     model_optimization,
     normalizations,
+    pooling,
     qkeras,
+    resizing,
     retinanet,
+    self_attention,
     seq2seq,
+    series,
+    ssd,
     tcn,
     transformers,
     tutorials,
@@ -54,16 +59,21 @@ KNOWN: tuple[Known, ...] = (
     *garnet.KNOWN,
     *seq2seq.KNOWN,  # before the layers of one input that have the same names
     *keras_bert.KNOWN,  # before the FeedForward of which it has its own
+    *self_attention.KNOWN,  # before those of gists that have the same names
     *attention.KNOWN,
     *crf.KNOWN,
     *vit_keras.KNOWN,  # before the blocks of the same name of the Keras examples
     *transformers.KNOWN,
     *book.KNOWN,
+    *series.KNOWN,
     *tutorials.KNOWN,
     *retinanet.KNOWN,
     *distances.KNOWN,
     *channels.KNOWN,
     *images.KNOWN,
+    *resizing.KNOWN,
+    *pooling.KNOWN,
+    *ssd.KNOWN,
     *gan.KNOWN,
     *loss_layers.KNOWN,
 )
