@@ -100,10 +100,13 @@ UNUSED = {
 
 
 # Files whose migration `diff` tells apart from them, though it means the same: what Keras works out when it builds a
-# layer (`groups` of -1, the size of patches), layers of a residual block whose output nobody uses, and an initializer.
+# layer (`groups` of -1, the size of patches, places of pixels, shapes), layers of a residual block whose output nobody
+# uses, and an initializer.
 SAID_OTHERWISE = (
+    "files/keras-contrib-2.0.8/group_normalization",
     "files/keras-retinanet-1.0.0/",
     "files/keras-tcn-3.5.4/",
+    "files/copied-images-tf_keras-2.21/enlarged",
     "files/copied-images-tf_keras-2.21/pixels",
     "files/tensorflow-addons-0.23/normalizations",
     "files/tutorials-keras-3.15/vision_transformer",

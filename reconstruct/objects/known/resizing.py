@@ -66,11 +66,16 @@ def _from_middles(layer: Layer, config: Mapping[str, Any]) -> Layer:
         return layer
     wanted, multiple = found
     if multiple:
-        made = stock("UpSampling2D", layer.name, {"size": list(wanted), "interpolation": "bilinear"})
-        return made.replace(calls=layer.calls, path=layer.path)
+        return _as_upsampling(layer, wanted)
     nodes = Nodes()
     resized = nodes.op("image.resize", INPUT, list(wanted), interpolation="bilinear", data_format="channels_last")
     return nodes.model(layer, 1, resized)
+
+
+def _as_upsampling(layer: Layer, wanted: tuple[int, ...]) -> Layer:
+    """The layer of Keras, which counts from corners in files of Keras 2 and from middles since."""
+    made = stock("UpSampling2D", layer.name, {"size": list(wanted), "interpolation": "bilinear"})
+    return made.replace(calls=layer.calls, path=layer.path)
 
 
 def _enlarged(layer: Layer, config: Mapping[str, Any], aligned: bool) -> Layer:
@@ -78,35 +83,28 @@ def _enlarged(layer: Layer, config: Mapping[str, Any], aligned: bool) -> Layer:
     if found is None:
         return layer
     wanted, multiple = found
+    if multiple and not aligned:
+        return _as_upsampling(layer, wanted)
     nodes, image = Nodes(), INPUT
-    for axis, size in enumerate(wanted, 1):
-        image = _interpolated(nodes, image, axis, size, multiple, aligned)
+    if not multiple:
+        return nodes.model(layer, 1, nodes.op("build.resize_v1", image, *wanted, "bilinear", aligned))
+    for axis, times in enumerate(wanted, 1):
+        image = _multiplied(nodes, image, axis, times)
     return nodes.model(layer, 1, image)
 
 
-def _interpolated(nodes: Nodes, image: Ref, axis: int, size: int, multiple: bool, aligned: bool) -> Ref:
-    """The rows (axis 1) or columns (axis 2) made `size`, or `size` times as many, each by its two neighbours.
+def _multiplied(nodes: Nodes, image: Ref, axis: int, times: int) -> Ref:
+    """An image of any size with `times` as many rows (axis 1) or columns (axis 2), each by its two neighbours.
 
-    TensorFlow 1, `resize_bilinear`: i lies at i·before/after, or at i·(before - 1)/(after - 1) where corners are
-    aligned, and never beyond the last. A pixel counts by how much less than 1 it is away.
+    TensorFlow 1, `resize_bilinear` with `align_corners`: i lies at i·(before - 1)/(after - 1). A pixel counts by how
+    much less than 1 it is away from there.
     """
-    one = nodes.op(
-        "ones_like",
-        nodes.op("get_item", image, (0, slice(None), 0, 0) if axis == 1 else (0, 0, slice(None), 0)),
-        dtype="float32",
-    )
+    first = (0, slice(None), 0, 0) if axis == 1 else (0, 0, slice(None), 0)
+    one = nodes.op("ones_like", nodes.op("get_item", image, first), dtype="float32")
     number = nodes.op("subtract", nodes.op("cumsum", one), np.float32(1))
-    last = nodes.op("subtract", nodes.op("sum", one, keepdims=True), np.float32(1))
-    place: Any = np.arange(size, dtype="float32")
-    steps: Any = np.float32(max(size - 1, 1) if aligned else size)
-    if multiple:
-        repeated = nodes.op("repeat", one, size, axis=0)
-        place = nodes.op("subtract", nodes.op("cumsum", repeated), np.float32(1))
-        steps = nodes.op("sum", repeated, keepdims=True)
-        if aligned:
-            steps = nodes.op("maximum", nodes.op("subtract", steps, np.float32(1)), np.float32(1))
-    scale = nodes.op("divide", last if aligned else nodes.op("sum", one, keepdims=True), steps)
-    place = nodes.op("minimum", nodes.op("multiply", place, scale), last)
+    wanted = nodes.op("subtract", nodes.op("cumsum", nodes.op("repeat", one, times, axis=0)), np.float32(1))
+    steps = nodes.op("maximum", nodes.op("max", wanted, keepdims=True), np.float32(1))
+    place = nodes.op("multiply", wanted, nodes.op("divide", nodes.op("max", number, keepdims=True), steps))
     away = nodes.op("abs", nodes.op("subtract", nodes.op("expand_dims", place, 1), nodes.op("expand_dims", number, 0)))
     share = nodes.op("relu", nodes.op("subtract", np.float32(1), away))
     return nodes.op("einsum", "pr,brcf->bpcf" if axis == 1 else "pc,brcf->brpf", share, image)
