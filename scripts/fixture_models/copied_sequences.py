@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import Input, Model, Sequential
 from keras import layers as L
 
-from fixture_models.common import padded_tokens
+from fixture_models.common import Arrays, padded_tokens
 from fixture_models.copied import Copied
 
 KERAS_3 = keras.__version__.startswith("3.")
@@ -138,6 +139,47 @@ def encoder() -> Any:
 def positions() -> Any:
     x = Input((6,))
     return Model(x, L.Conv1D(2, 3)(PositionalEmbedding(8, 9, 4)(x)))
+
+
+@layer("embed_dim", "dense_dim", "num_heads")
+class TransformerDecoder(L.Layer):
+    """Attention to the steps before and to the encoder, and a network; the mask is that of the first argument."""
+
+    def __init__(self, embed_dim: int, dense_dim: int, num_heads: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.embed_dim, self.dense_dim, self.num_heads = embed_dim, dense_dim, num_heads
+        self.supports_masking = True
+        self.attention_1 = L.MultiHeadAttention(num_heads=num_heads, key_dim=embed_dim)
+        self.attention_2 = L.MultiHeadAttention(num_heads=num_heads, key_dim=embed_dim)
+        self.dense_proj = Sequential([L.Dense(dense_dim, activation="relu"), L.Dense(embed_dim)])
+        self.layernorm_1, self.layernorm_2, self.layernorm_3 = (L.LayerNormalization() for _ in range(3))
+
+    def build(self, inputs_shape: Any, encoder_outputs_shape: Any = None) -> None:
+        if KERAS_3:
+            self.attention_1.build(inputs_shape, inputs_shape)
+            self.attention_2.build(inputs_shape, encoder_outputs_shape)
+            for inner in (self.dense_proj, self.layernorm_1, self.layernorm_2, self.layernorm_3):
+                inner.build(inputs_shape)
+        super().build(inputs_shape)
+
+    def call(self, inputs: Any, encoder_outputs: Any, mask: Any = None) -> Any:
+        row = tf.range(tf.shape(inputs)[1])
+        causal = tf.cast(row[:, None] >= row, tf.int32)[None]
+        if mask is not None:
+            mask = tf.minimum(tf.cast(mask[:, None, :], tf.int32), causal)
+        first = self.layernorm_1(inputs + self.attention_1(inputs, inputs, attention_mask=causal))
+        second = self.layernorm_2(first + self.attention_2(first, encoder_outputs, attention_mask=mask))
+        return self.layernorm_3(second + self.dense_proj(second))
+
+
+def two_sequences(rng: np.random.Generator) -> Arrays:
+    return [rng.normal(size=(3, 6, 2)).astype(np.float32), *padded_tokens(6, 9)(rng)]
+
+
+@copied.as_h5("TransformerDecoder", "PositionalEmbedding", "masks", inputs=two_sequences)
+def translation() -> Any:
+    x, y = Input((6, 2)), Input((6,))
+    return Model([x, y], TransformerDecoder(2, 3, 1)(PositionalEmbedding(6, 9, 2)(y), x))
 
 
 # Attention before Keras had it

@@ -188,8 +188,8 @@ def tables_of(layer: Layer) -> tuple[Tensor, Tensor] | None:
     return (other, one) if first_path.rpartition("/")[2].startswith("pos") else (one, other)
 
 
-def embedded(layer: Layer, tokens: Tensor, positions: Tensor) -> Layer:
-    sizes = {"input_dim": tokens.shape[0], "output_dim": tokens.shape[1]}
+def embedded(layer: Layer, tokens: Tensor, positions: Tensor, **options: Any) -> Layer:
+    sizes = {"input_dim": tokens.shape[0], "output_dim": tokens.shape[1], **options}
     return subgraph(
         layer,
         call(stock("Embedding", "tokens", sizes, embeddings=tokens), INPUT),
