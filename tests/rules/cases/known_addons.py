@@ -263,6 +263,18 @@ product = multiply(input, tanh)
     ),
     Case(
         "activation_before_its_time",
+        layer("LSTM", activation="tanh", recurrent_activation="gelu"),
+        layer("LSTM", activation="tanh", recurrent_activation="gelu"),
+        finding="known_layer_assumed",
+    ),
+    Case(
+        "activation_before_its_time",
+        layer("Dense", activation="gelu"),
+        layer("Dense", activation="gelu"),
+        writer=TF_KERAS,  # which has one: an own function of that name cannot be told from it
+    ),
+    Case(
+        "activation_before_its_time",
         layer("Dense", weights={"kernel": (4, 2), "bias": (2,)}, units=2, activation="gelu"),
         layer(
             "Dense",
