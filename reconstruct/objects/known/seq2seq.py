@@ -6,7 +6,7 @@ from reconstruct.artifact import Graph, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
 from reconstruct.objects.known.nodes import Nodes
-from reconstruct.objects.known.parts import first, fit, is_dense, listed, named, own_fields, parts_of
+from reconstruct.objects.known.parts import first, fit, is_dense, listed, named, no_mask_after, own_fields, parts_of
 from reconstruct.rules.engine import Context
 
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "Bidirectional", "CuDNNLSTM", "CuDNNGRU")
@@ -122,4 +122,25 @@ def _is_state(ref: Ref, graph: Graph) -> bool | None:
     return ref.output > 0 or not whole.config.get("return_sequences", False)
 
 
-KNOWN = (attention_of_decoder, bahdanau_attention, luong_attention)
+_OURS = "reconstruct>AttentionDecoder"
+_DECODER = (
+    "V_a", "W_a", "U_a", "b_a", *(f"{name}_{gate}" for gate in "rzpo" for name in ("C", "U", "W", "b")), "W_s",
+)  # fmt: skip
+
+
+@known("AttentionDecoder", source="keras-attention (datalogue), models/custom_recurrents.py")
+def attention_decoder(layer: Layer, context: Context) -> Layer:
+    """A recurrent decoder that attends to all steps of its input in each of its own, after Bahdanau: Keras has none, a
+    layer of our own does it."""
+    config, found = layer.config, named(layer, *_DECODER)
+    if layer.package == _OURS or found is None or not {"units", "output_dim", "return_probabilities"} <= set(config):
+        return layer
+    units, labels = config["units"], config["output_dim"]
+    if not fit(found[:4], (units,), (units, units), (None, units), (units,)) or found[-2].shape != (labels,):
+        return layer
+    no_mask_after(layer, context)
+    own = {name: config[name] for name in ("name", "units", "output_dim", "return_probabilities")}
+    return layer.replace(package=_OURS, config=own, weights=dict(zip(_DECODER, found, strict=True)))
+
+
+KNOWN = (attention_of_decoder, bahdanau_attention, luong_attention, attention_decoder)

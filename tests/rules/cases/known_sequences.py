@@ -25,6 +25,16 @@ _ENCODER = {
 _SIZES = {"d_k": 1, "d_v": 1, "n_heads": 1, "ff_dim": 3, "attn_heads": []}
 _HEADS = {"WQ": (2, 2), "WK": (2, 2), "WV": (3, 2)}
 
+_DECODER = {"V_a": (2,), "W_a": (2, 2), "U_a": (3, 2), "b_a": (2,)}
+for _gate, _width in {"r": 2, "z": 2, "p": 2, "o": 1}.items():
+    _DECODER |= {
+        f"C_{_gate}": (3, _width),
+        f"U_{_gate}": (2, _width),
+        f"W_{_gate}": (1, _width),
+        f"b_{_gate}": (_width,),
+    }
+_DECODER["W_s"] = (3, 2)
+
 
 def between_sequences(of: Layer, state: bool = False) -> Layer:
     """The layer in a model that calls it on the steps of a decoder, or on its state, and on those of an encoder."""
@@ -326,6 +336,18 @@ y = Functional([decoder, entry])
         "luong_attention",
         called(layer("LuongAttention", attention_func="general"), ["a", "b"]),
         called(layer("LuongAttention", attention_func="general"), ["a", "b"]),
+    ),
+    Case(
+        "attention_decoder",
+        layer("AttentionDecoder", "x", _DECODER, units=2, output_dim=1, return_probabilities=False, implementation=0),
+        layer("AttentionDecoder", "x", _DECODER, units=2, output_dim=1, return_probabilities=False).replace(
+            package="reconstruct>AttentionDecoder"
+        ),
+    ),
+    Case(
+        "attention_decoder",
+        layer("AttentionDecoder", "x", _DECODER, units=2, output_dim=2, return_probabilities=False),
+        layer("AttentionDecoder", "x", _DECODER, units=2, output_dim=2, return_probabilities=False),
     ),
 ]
 REFUSALS = [
