@@ -66,6 +66,7 @@ LIBRARIES: dict[str, Library] = {
     "efficientnet-1.1.1": Library("efficientnet", packages=("efficientnet==1.1.1", "keras-applications==1.0.8")),
     "kapre-0.1.7": Library("kapre_0_1", packages=("kapre==0.1.7", *_LIBROSA)),
     "kapre-0.3.7": Library("kapre_layers", packages=("kapre==0.3.7", *_LIBROSA)),
+    "hgq-0.2.6": Library("hgq_layers", packages=("HGQ==0.2.6",)),
     "keras-bert-0.89.0": Library(
         "bert_layers",
         packages=(
