@@ -39,7 +39,7 @@ def anchor_boxes(layer: Layer) -> Layer | Noted:
     for i, sides in enumerate(_sides(config)):
         middle = _middles(nodes, one, 2 - i, image[i], _of_axis(config, "this_steps", i, None), _offset(config, i))
         for j, half in ((i, -sides / 2), (i + 2, sides / 2)):
-            corner = nodes.op("add", half.astype("float32"), middle)  # the other way round Keras 3.15 may add a bias
+            corner = nodes.op("add", middle, half.astype("float32"))
             corner = _inside(nodes, corner, image[i]) if clip else corner
             corners[j] = nodes.op("divide", corner, np.float32(image[i])) if config["normalize_coords"] else corner
     variance = [
