@@ -182,6 +182,38 @@ def translation() -> Any:
     return Model([x, y], TransformerDecoder(2, 3, 1)(PositionalEmbedding(6, 9, 2)(y), x))
 
 
+@layer("embed_dim", "num_heads", "ff_dim", "rate")
+class TransformerBlock(L.Layer):
+    """Keras example "Text generation with a miniature GPT": attention to the steps before."""
+
+    def __init__(self, embed_dim: int, num_heads: int, ff_dim: int, rate: float = 0.1, **options: Any) -> None:
+        super().__init__(**options)
+        self.embed_dim, self.num_heads, self.ff_dim, self.rate = embed_dim, num_heads, ff_dim, rate
+        self.att = L.MultiHeadAttention(num_heads, embed_dim)
+        self.ffn = Sequential([L.Dense(ff_dim, activation="relu"), L.Dense(embed_dim)])
+        self.layernorm1, self.layernorm2 = L.LayerNormalization(epsilon=1e-6), L.LayerNormalization(epsilon=1e-6)
+        self.dropout1, self.dropout2 = L.Dropout(rate), L.Dropout(rate)
+
+    def build(self, shape: Any) -> None:
+        if KERAS_3:
+            self.att.build(shape, shape)
+            for inner in (self.ffn, self.layernorm1, self.layernorm2):
+                inner.build(shape)
+        super().build(shape)
+
+    def call(self, inputs: Any) -> Any:
+        row = tf.range(tf.shape(inputs)[1])
+        attended = self.att(inputs, inputs, attention_mask=(row[:, None] >= row)[None])
+        middle = self.layernorm1(inputs + self.dropout1(attended))
+        return self.layernorm2(middle + self.dropout2(self.ffn(middle)))
+
+
+@copied.as_h5("TransformerBlock", integers=7)
+def tokens() -> Any:
+    x = Input((5,))
+    return Model(x, L.Dense(7)(TransformerBlock(2, 1, 3)(L.Embedding(7, 2)(x))))
+
+
 # Attention before Keras had it
 
 
