@@ -1,4 +1,7 @@
-"""The recurrent decoder of datalogue's keras-attention, written anew on the Recurrent of Keras 2.0.9 it was made of."""
+"""The recurrent decoder of datalogue's keras-attention, written anew on the Recurrent of Keras 2.0.9 it was made of.
+
+And a layer that ends a mask, which it does in the Keras of that time alone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from keras.engine import InputSpec
 from keras.layers.recurrent import Recurrent
 from keras.models import Sequential
 
-from fixture_models.common import Catalogue
+from fixture_models.common import Catalogue, padded_tokens
 
 catalogue = Catalogue("copied-decoder-keras-2.0.9")
 
@@ -73,8 +76,24 @@ class AttentionDecoder(Recurrent):
         return {**super().get_config(), **own}
 
 
+class NonMasking(L.Layer):
+    """The same without its mask."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        return inputs
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
+
+
 def reload(path: Path) -> Any:
-    return keras.models.load_model(str(path), custom_objects={"AttentionDecoder": AttentionDecoder})
+    return keras.models.load_model(
+        str(path), custom_objects={"AttentionDecoder": AttentionDecoder, "NonMasking": NonMasking}
+    )
 
 
 @catalogue.add("AttentionDecoder", reload=reload)
@@ -85,3 +104,8 @@ def decoder() -> Any:
 @catalogue.add("AttentionDecoder", reload=reload)
 def attended() -> Any:
     return Sequential([AttentionDecoder(2, 3, return_probabilities=True, input_shape=(4, 3))])
+
+
+@catalogue.add("NonMasking", "masks", inputs=padded_tokens(6, 9), reload=reload)
+def unmasked() -> Any:
+    return Sequential([L.Embedding(9, 2, mask_zero=True, input_length=6), NonMasking(), L.LSTM(2)])

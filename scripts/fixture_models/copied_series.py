@@ -1,4 +1,4 @@
-"""Layers for time series and for tables that people copy from articles, written anew after what these compute.
+"""Layers for time series, tables and lessons that people copy from articles, written anew after what these compute.
 
 `keras` is the Keras that `libraries.activate` made importable under that name.
 """
@@ -147,3 +147,74 @@ class RBFLayer(L.Layer):
 def bells() -> Any:
     x = Input((3,))
     return Model(x, L.Dense(2)(RBFLayer(4)(x)))
+
+
+# Dense and its kin
+
+
+@layer("units")
+class Linear(L.Layer):
+    """Keras guide: how a layer is made."""
+
+    def __init__(self, units: int = 32, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = units
+
+    def build(self, shape: Any) -> None:
+        self.w = self.add_weight(name="w", shape=(shape[-1], self.units))
+        self.b = self.add_weight(name="b", shape=(self.units,))
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        return tf.matmul(x, tf.convert_to_tensor(self.w)) + self.b
+
+
+@layer()
+class ConvSN2D(L.Conv2D):
+    """SpectralNormalizationKeras: the kernel over its norm."""
+
+    def build(self, shape: Any) -> None:
+        super().build(shape)
+        self.u = self.add_weight(name="sn", shape=(1, self.filters), initializer="random_normal", trainable=False)
+
+    def call(self, x: Any) -> Any:
+        flat = tf.reshape(self.kernel, (-1, self.filters))
+        left = self.unit(tf.matmul(tf.convert_to_tensor(self.u), flat, transpose_b=True))
+        norm = tf.matmul(left @ flat, self.unit(left @ flat), transpose_b=True)
+        y = tf.nn.conv2d(x, self.kernel / norm, self.strides, self.padding.upper())
+        return self.activation(tf.nn.bias_add(y, self.bias))
+
+    @staticmethod
+    def unit(x: Any) -> Any:
+        return x / (tf.reduce_sum(x**2) ** 0.5 + 1e-12)
+
+
+@layer("hp_lambda")
+class GradientReversal(L.Layer):
+    """Domain adaptation: the same, but for its gradient."""
+
+    def __init__(self, hp_lambda: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.hp_lambda = hp_lambda
+
+    def call(self, x: Any) -> Any:
+        return tf.identity(x)
+
+
+@layer("block_size", "keep_prob")
+class DropBlock2D(L.Layer):
+    """Training alone drops blocks."""
+
+    def __init__(self, block_size: int, keep_prob: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.block_size, self.keep_prob = block_size, keep_prob
+
+    def call(self, x: Any, training: Any = None) -> Any:
+        return x
+
+
+@as_h5("Linear", "ConvSN2D", "GradientReversal", "DropBlock2D")
+def kin() -> Any:
+    x = Input((4, 3, 2))
+    y = L.Flatten()(DropBlock2D(3, 0.9)(ConvSN2D(3, 2, strides=2, padding="same", activation="relu")(x)))
+    return Model(x, Linear(2)(GradientReversal(0.5)(y)))

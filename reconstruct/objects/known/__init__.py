@@ -36,8 +36,10 @@ from reconstruct.objects.known import (
     self_attention,
     seq2seq,
     series,
+    spectral,
     ssd,
     tcn,
+    training_only,
     transformers,
     tutorials,
     vit_keras,
@@ -77,6 +79,8 @@ KNOWN: tuple[Known, ...] = (
     *pooling.KNOWN,
     *ssd.KNOWN,
     *gan.KNOWN,
+    *spectral.KNOWN,
+    *training_only.KNOWN,
     *loss_layers.KNOWN,
 )
 RULES = tuple(each.rule for each in KNOWN)

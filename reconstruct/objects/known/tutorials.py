@@ -11,7 +11,7 @@ import numpy as np
 from reconstruct.artifact import Finding, Layer, Ref, constant
 from reconstruct.objects.known.declare import known
 from reconstruct.objects.known.nodes import Nodes
-from reconstruct.objects.known.parts import bare, dense, fit, named, own_fields
+from reconstruct.objects.known.parts import bare, dense, first, fit, named, own_fields
 from reconstruct.rules.engine import Noted
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
@@ -196,4 +196,29 @@ def radial_basis(layer: Layer) -> Layer:
     return nodes.model(layer, 1, nodes.op("exp", falling))
 
 
-KNOWN = (capsule_length, capsule_mask, capsule_layer, sampling, vector_quantizer, gaussian_layer, radial_basis)
+@known(
+    "Linear", "SimpleDense", "CustomDense", "CustomDenseLayer", "MyDense", "MyDenseLayer", "DenseLayer",
+    source="keras.io/guides/making_new_layers_and_models_via_subclassing", certain=False,
+)  # fmt: skip
+def dense_again(layer: Layer) -> Layer:
+    """What guides write to show how layers are made: Dense of Keras, without activation unless the config has one."""
+    config, found = own_fields(layer), list(layer.weights.values())
+    units = first(config, "units", "num_outputs", "output_dim")
+    if not set(config) <= {"units", "num_outputs", "output_dim", "activation"} or not 1 <= len(found) <= 2:
+        return layer
+    if not fit(found, (None, units), (units,)) and not fit(found, (None, units)):
+        return layer
+    made = dense(layer.name, found, activation=config.get("activation") or "linear")
+    return made.replace(calls=layer.calls, path=layer.path)
+
+
+KNOWN = (
+    capsule_length,
+    capsule_mask,
+    capsule_layer,
+    sampling,
+    vector_quantizer,
+    gaussian_layer,
+    radial_basis,
+    dense_again,
+)
