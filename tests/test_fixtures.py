@@ -27,6 +27,27 @@ UNUSED = {
         for layer in ("batchnormalization_2", "batchnormalization_3")
         for what in ("mean", "std")
     },
+    # HGQ counts bits, and weighs them, for training.
+    **{
+        f"files/hgq-0.2.6/{file}.h5": {
+            f"/model_weights/{layer}/{name}" for layer in layers.split() for name in ("beta:0", f"{layer}/bops:0")
+        }
+        for file, layers in {
+            "folded": "h_add h_conv1d_batch_norm h_dense_batch_norm",
+            "image": "h_activation h_conv2d h_dense h_quantize",
+        }.items()
+    },
+    "files/hgq-0.2.6/numbered.keras": {
+        f"/layers/{place}"
+        for place in (
+            "h_dense/vars/4",
+            "h_dense/vars/5",
+            "h_dense_batch_norm/vars/6",
+            "h_dense_batch_norm/vars/7",
+            "h_quantize/vars/1",
+            "h_quantize/vars/2",
+        )
+    },
     # Layers of QKeras that fold a batch normalization count the steps of training.
     "files/qkeras-0.9.0/folded_h5.h5": {
         f"/model_weights/{layer}/{layer}/iteration:0"
@@ -100,10 +121,13 @@ UNUSED = {
 
 
 # Files whose migration `diff` tells apart from them, though it means the same: what Keras works out when it builds a
-# layer (`groups` of -1, the size of patches), layers of a residual block whose output nobody uses, and an initializer.
+# layer (`groups` of -1, the size of patches, places of pixels, shapes), layers of a residual block whose output nobody
+# uses, and an initializer.
 SAID_OTHERWISE = (
+    "files/keras-contrib-2.0.8/group_normalization",
     "files/keras-retinanet-1.0.0/",
     "files/keras-tcn-3.5.4/",
+    "files/copied-images-tf_keras-2.21/enlarged",
     "files/copied-images-tf_keras-2.21/pixels",
     "files/tensorflow-addons-0.23/normalizations",
     "files/tutorials-keras-3.15/vision_transformer",

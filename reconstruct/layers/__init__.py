@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from reconstruct.layers.attention_decoder import AttentionDecoder
 from reconstruct.layers.crf import CRF, ChainDecoder
 from reconstruct.layers.masks import CarryMask, GivenMask
 from reconstruct.layers.placeholder import Placeholder
 
-__all__ = ["CRF", "CarryMask", "ChainDecoder", "GivenMask", "Placeholder"]
+__all__ = ["CRF", "AttentionDecoder", "CarryMask", "ChainDecoder", "GivenMask", "Placeholder"]

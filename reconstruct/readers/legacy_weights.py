@@ -201,16 +201,22 @@ def _attach_by_layer(layer: Layer, tensors: Sequence[Tensor]) -> Layer:
     shares: dict[tuple[str, ...], dict[str, Tensor]] = {path: {} for path in leaves}
     rest: list[Tensor] = []
     foreign = _may_hold_more(layer)
+    owners: list[tuple[str, ...] | None] = []
+    starts: list[int] = []
     for tensor in tensors:
         name = "/" + _SUFFIX.sub("", tensor.name)
         places = {path: name.rfind(f"/{leaf.name}/") for path, leaf in leaves.items()}
         path = next(iter(leaves)) if len(leaves) == 1 else max(places, key=lambda p: places[p], default=None)
         of_wrapper = foreign and name.startswith(f"/{layer.name}/")
         ambiguous = path is not None and places[path] >= 0 and list(places.values()).count(places[path]) > 1
-        if path is None or ambiguous or (places[path] < 0 and (len(leaves) > 1 or of_wrapper)):
+        lost = path is None or ambiguous or (places[path] < 0 and (len(leaves) > 1 or of_wrapper))
+        owners.append(None if lost else path)
+        starts.append(max(places.values(), default=-1))
+    for tensor, path, at in zip(tensors, _with_enclosed(owners, starts, leaves), starts, strict=True):
+        if path is None:
             rest.append(tensor)
             continue
-        leaf, at = leaves[path], places[path]
+        leaf, name = leaves[path], "/" + _SUFFIX.sub("", tensor.name)
         name = name[at + len(leaf.name) + 2 :] if at >= 0 else name[1:].removeprefix(f"{layer.name}/")
         own = slots(leaf.class_name, leaf.config)
         if own is not None:
@@ -227,6 +233,21 @@ def _attach_by_layer(layer: Layer, tensors: Sequence[Tensor]) -> Layer:
         named = [dataclasses.replace(t, name=t.name.removeprefix(f"{layer.name}/")) for t in rest]
         return layer.replace(children={**layer.children, "layer": _attach_unknown(inner, named)})
     return _attach_unknown(layer, rest)
+
+
+def _with_enclosed(
+    owners: Sequence[tuple[str, ...] | None], starts: Sequence[int], leaves: Mapping[tuple[str, ...], Layer]
+) -> list[tuple[str, ...] | None]:
+    """The owners, where what is no layer's by its name stands between tensors of one layer of an unknown class: it is
+    that layer's too. A model in such a layer names its variables without it (`dense/kernel`), tf.keras 2."""
+    found = list(owners)
+    for i, owner in enumerate(owners):
+        if owner is None and starts[i] < 0:
+            before = next((o for o in reversed(found[:i]) if o is not None), None)
+            after = next((o for o in owners[i:] if o is not None), None)
+            unknown = before is not None and slots(leaves[before].class_name, leaves[before].config) is None
+            found[i] = before if unknown and before == after else None
+    return found
 
 
 def _attach_unknown(layer: Layer, tensors: list[Tensor]) -> Layer:

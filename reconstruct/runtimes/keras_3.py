@@ -395,12 +395,26 @@ def _operation(layer: Layer) -> Any:
         return lambda x, key: x[key]
     if name in build_time.FUNCTIONS:
         return build_time.FUNCTIONS[name]
+    if name == "add":
+        return _add
     found: Any = keras.ops
     for part in name.split("."):
         found = getattr(found, part, None) if not part.startswith("_") else None
     if not callable(found):
         raise BuildError(f"keras.ops has no function {name!r}", path=layer.path)
     return found
+
+
+def _add(one: Any, other: Any) -> Any:
+    """`keras.ops.add`, which takes a second operand whose axes but one have size 1 for a bias, of the last axis or of
+    the second, wherever the axis is (Keras 3.15, backend/tensorflow/numpy.py): such a one stands first here."""
+    sizes, shape = tuple(getattr(one, "shape", ())), tuple(getattr(other, "shape", ()))
+    along = [(place - len(shape), size) for place, size in enumerate(shape) if size != 1]
+    if len(along) == 1 and len(sizes) > 1:
+        place, size = along[0]
+        if size in sizes[1:] and place != (-1 if sizes[-1] == size else 1 - len(sizes)):
+            return keras.ops.add(other, one)
+    return keras.ops.add(one, other)
 
 
 def _operation_class(layer: Layer) -> Any:

@@ -59,3 +59,7 @@ class Copied:
     def by_tf_keras(self, *covers: str, **options: Any) -> Any:
         """Add the model as HDF5 of tf_keras alone, where the other container would say nothing new."""
         return (lambda build: build) if self.keras.__version__.startswith("3.") else self.as_h5(*covers, **options)
+
+    def by_keras_3(self, *covers: str, **options: Any) -> Any:
+        """Add the model as HDF5 of Keras 3 alone, for what is written for it."""
+        return self.as_h5(*covers, **options) if self.keras.__version__.startswith("3.") else (lambda build: build)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import Input, Model
 from keras import layers as L
@@ -336,3 +337,140 @@ def distances() -> Any:
     x, y, z = Input((3,)), Input((3,)), Input((3,))
     near, far = DistanceLayer()(x, y, z)
     return Model([x, y, z], [EuclideanDistance()([x, y]), CosineSimilarity()(x, y), CosineDistance()(y, z), near, far])
+
+
+# Neighbours, sizes, boxes
+
+
+@layer("alpha", "k", "beta", "n")
+class LRN(L.Layer):
+    """GoogLeNet, as in the copies that have the channels last."""
+
+    def __init__(self, alpha: float = 0.0001, k: float = 1, beta: float = 0.75, n: int = 5, **options: Any) -> None:
+        super().__init__(**options)
+        self.alpha, self.k, self.beta, self.n = alpha, k, beta, n
+
+    def call(self, x: Any) -> Any:
+        half, scale = self.n // 2, self.k
+        squares = tf.pad(tf.square(x), [[0, 0], [0, 0], [0, 0], [half, half]])
+        for i in range(self.n):
+            scale += self.alpha / self.n * squares[..., i : i + x.shape[-1]]
+        return x / scale**self.beta
+
+
+@by_tf_keras("LRN")
+def neighbours() -> Any:
+    x = Input((3, 4, 6))
+    return Model(x, LRN(alpha=0.5, k=2, n=5)(L.Conv2D(7, 1)(x)))
+
+
+class Resized(L.Layer):
+    """TensorFlow 1's resizing, from corners or with corners aligned."""
+
+    def to(self, x: Any, size: Any, align_corners: bool = True) -> Any:
+        return tf.compat.v1.image.resize_bilinear(x, size, align_corners=align_corners)
+
+
+@layer("upsampling", "output_size", "data_format")
+class BilinearUpsampling(Resized):
+    """keras-deeplab-v3-plus."""
+
+    def __init__(self, upsampling: Any = (2, 2), output_size: Any = None, data_format: Any = None, **o: Any) -> None:
+        super().__init__(**o)
+        self.data_format = data_format or "channels_last"
+        self.output_size = tuple(output_size) if output_size else None
+        self.upsampling = None if output_size else tuple(upsampling)
+
+    def call(self, x: Any) -> Any:
+        return self.to(
+            x, self.output_size or [n * times for n, times in zip(x.shape[1:3], self.upsampling, strict=True)]
+        )
+
+
+@layer("new_size")
+class Interp(Resized):
+    """PSPNet."""
+
+    def __init__(self, new_size: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.new_size = new_size
+
+    def call(self, x: Any) -> Any:
+        return self.to(x, self.new_size)
+
+
+@layer("size", "data_format")
+class BilinearUpSampling2D(L.Layer):
+    """DenseDepth since TensorFlow 2."""
+
+    def __init__(self, size: Any = (2, 2), data_format: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.data_format, self.size = data_format or "channels_last", tuple(size)
+
+    def call(self, x: Any) -> Any:
+        shape = tf.shape(x)
+        return tf.image.resize(x, [shape[1] * self.size[0], shape[2] * self.size[1]])
+
+
+@by_tf_keras("BilinearUpsampling", "Interp", "BilinearUpSampling2D")
+def enlarged() -> Any:
+    x = Input((3, 4, 2))
+    outputs = [BilinearUpsampling((2, 3))(x), BilinearUpsampling(output_size=(5, 7))(x), Interp([1, 9])(x)]
+    return Model(x, [*outputs, BilinearUpSampling2D((3, 2))(x)])
+
+
+@layer(
+    "img_height", "img_width", "this_scale", "next_scale", "aspect_ratios", "two_boxes_for_ar1", "clip_boxes",
+    "variances", "coords", "normalize_coords",
+)  # fmt: skip
+class AnchorBoxes(L.Layer):
+    """ssd_keras: boxes around each place of a feature map, of the same for each image."""
+
+    def __init__(
+        self, img_height: int, img_width: int, this_scale: float, next_scale: float, aspect_ratios: Any = (0.5, 1, 2),
+        two_boxes_for_ar1: bool = True, clip_boxes: bool = False, variances: Any = (0.1, 0.1, 0.2, 0.2),
+        coords: str = "centroids", normalize_coords: bool = False, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**options)
+        self.img_height, self.img_width = img_height, img_width
+        self.this_scale, self.next_scale = this_scale, next_scale
+        self.aspect_ratios, self.two_boxes_for_ar1, self.clip_boxes = list(aspect_ratios), two_boxes_for_ar1, clip_boxes
+        self.variances, self.coords, self.normalize_coords = list(variances), coords, normalize_coords
+
+    def call(self, x: Any) -> Any:
+        side, sizes = min(self.img_height, self.img_width), []
+        for ratio in self.aspect_ratios:
+            sizes.append((self.this_scale * side * ratio**0.5, self.this_scale * side / ratio**0.5))
+            if ratio == 1 and self.two_boxes_for_ar1:
+                sizes.append(((self.this_scale * self.next_scale) ** 0.5 * side,) * 2)
+        rows, columns = x.shape[1:3]
+        cy = (np.arange(rows) + 0.5) * self.img_height / rows
+        cx = (np.arange(columns) + 0.5) * self.img_width / columns
+        boxes = np.zeros((rows, columns, len(sizes), 4))
+        for i, (width, height) in enumerate(sizes):
+            boxes[:, :, i, 0], boxes[:, :, i, 2] = cx - width / 2, cx + width / 2
+            boxes[:, :, i, 1], boxes[:, :, i, 3] = (cy - height / 2)[:, None], (cy + height / 2)[:, None]
+        for start, length in ((0, self.img_width), (1, self.img_height)):
+            corners = boxes[..., start::2]
+            if self.clip_boxes:
+                corners[corners >= length] = length - 1
+                corners[corners < 0] = 0
+            if self.normalize_coords:
+                corners /= length
+        if self.coords == "centroids":
+            first, last = boxes[..., :2].copy(), boxes[..., 2:].copy()
+            boxes[..., :2], boxes[..., 2:] = (first + last) / 2, last - first
+        elif self.coords == "minmax":
+            boxes = boxes[..., [0, 2, 1, 3]]
+        boxes = np.concatenate([boxes, np.zeros_like(boxes) + self.variances], axis=-1)
+        return tf.tile(tf.constant(boxes[None], tf.float32), (tf.shape(x)[0], 1, 1, 1, 1))
+
+
+@by_tf_keras("AnchorBoxes")
+def anchors() -> Any:
+    x = Input((40, 60, 2))
+    y = L.Conv2D(3, 1, strides=(10, 12))(x)
+    options = {"img_height": 40, "img_width": 60, "this_scale": 0.3, "next_scale": 0.6}
+    clipped = AnchorBoxes(**options, coords="minmax", clip_boxes=True)(y)
+    relative = AnchorBoxes(**options, coords="corners", two_boxes_for_ar1=False, normalize_coords=True)(y)
+    return Model(x, [L.Reshape((-1, 8))(AnchorBoxes(**options)(y)), clipped, relative])

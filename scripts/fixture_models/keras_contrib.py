@@ -1,7 +1,7 @@
-"""CRF and InstanceNormalization of keras-contrib 2.0.8, which is on no package index, written anew for Keras 2.2.4.
+"""CRF and normalizations of keras-contrib 2.0.8, which is on no package index, written anew for Keras 2.2.4.
 
 The deviation of InstanceNormalization is sqrt(variance) + epsilon; with axis=None all values of a sample are normalized
-together.
+together. GroupNormalization makes groups of what follows one another in memory: with the channels last, of rows.
 """
 
 from __future__ import annotations
@@ -185,3 +185,57 @@ def instance_normalization() -> Any:
 def instance_normalization_axis_1() -> Any:
     x = L.Conv2D(4, 2, input_shape=(5, 6, 3))
     return Sequential([x, InstanceNormalization(axis=1, epsilon=0.1), L.Flatten(), L.Dense(2)])
+
+
+class GroupNormalization(keras.layers.Layer):
+    """See the module."""
+
+    def __init__(
+        self, groups: int = 32, axis: int = -1, epsilon: float = 1e-5, center: bool = True, scale: bool = True,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
+        for field in ("beta", "gamma"):
+            for kind in ("initializer", "regularizer", "constraint"):
+                kwargs.pop(f"{field}_{kind}", None)
+        super().__init__(**kwargs)
+        self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
+
+    def build(self, input_shape: Any) -> None:
+        shape = (input_shape[self.axis],)
+        self.gamma = self.add_weight(shape=shape, name="gamma", initializer="ones") if self.scale else None
+        self.beta = self.add_weight(shape=shape, name="beta", initializer="zeros") if self.center else None
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        shape = list(K.int_shape(inputs))
+        size, rank = shape[self.axis] // self.groups, len(shape)
+        grouped = list(shape)
+        grouped[self.axis] = size
+        parts = K.reshape(inputs, [-1, self.groups, *grouped[1:]])
+        axes = list(range(2, rank + 1))
+        result = (parts - K.mean(parts, axes, keepdims=True)) / K.sqrt(K.var(parts, axes, keepdims=True) + self.epsilon)
+        each = [1] * rank
+        each[self.axis] = size
+        each.insert(1, self.groups)
+        if self.gamma is not None:
+            result *= K.reshape(self.gamma, each)
+        if self.beta is not None:
+            result += K.reshape(self.beta, each)
+        return K.reshape(result, [-1, *shape[1:]])
+
+    def get_config(self) -> dict[str, Any]:
+        others = {f"{w}_initializer": None for w in ("beta", "gamma")}
+        own = {name: getattr(self, name) for name in ("groups", "axis", "epsilon", "center", "scale")}
+        return {**super().get_config(), **own, **others}
+
+
+@catalogue.add(
+    "GroupNormalization",
+    reload=lambda path: keras.models.load_model(str(path), custom_objects={"GroupNormalization": GroupNormalization}),
+)
+def group_normalization() -> Any:
+    x = L.Input((6, 5, 4))
+    y = GroupNormalization(2, epsilon=0.1)(x)
+    y = GroupNormalization(2, axis=3, center=False)(L.Conv2D(6, 2, activation="relu")(y))
+    y = GroupNormalization(4, axis=1, epsilon=0.1)(L.Permute((3, 1, 2))(GroupNormalization(1)(L.Conv2D(4, 2)(y))))
+    return Model(x, y)

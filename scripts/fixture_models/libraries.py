@@ -61,9 +61,12 @@ LIBRARIES: dict[str, Library] = {
     "copied-images-keras-3.15": Library("copied_images", base="keras"),
     "copied-sequences-tf_keras-2.21": Library("copied_sequences"),
     "copied-sequences-keras-3.15": Library("copied_sequences", base="keras"),
+    "copied-decoder-keras-2.0.9": Library("copied_decoder", base="keras 2.0.9"),
+    "copied-series-tf_keras-2.21": Library("copied_series"),
     "efficientnet-1.1.1": Library("efficientnet", packages=("efficientnet==1.1.1", "keras-applications==1.0.8")),
     "kapre-0.1.7": Library("kapre_0_1", packages=("kapre==0.1.7", *_LIBROSA)),
     "kapre-0.3.7": Library("kapre_layers", packages=("kapre==0.3.7", *_LIBROSA)),
+    "hgq-0.2.6": Library("hgq_layers", packages=("HGQ==0.2.6",)),
     "keras-bert-0.89.0": Library(
         "bert_layers",
         packages=(

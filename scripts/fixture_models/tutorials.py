@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import Input, Model, Sequential
 from keras import layers as L
 
-from fixture_models.common import padded_tokens
+from fixture_models.common import Arrays, padded_tokens
 from fixture_models.copied import Copied
 
 KERAS_3 = keras.__version__.startswith("3.")
@@ -172,6 +172,48 @@ def text_transformer() -> Any:
 def self_attention() -> Any:
     x = Input((5, 4))
     return Model(x, MultiHeadSelfAttention(6, 3)(x))
+
+
+@layer("embed_dim", "latent_dim", "num_heads")
+class TransformerDecoder(L.Layer):
+    """Keras example "English-to-Spanish translation": called on a list, with the masks of both."""
+
+    def __init__(self, embed_dim: int, latent_dim: int, num_heads: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.embed_dim, self.latent_dim, self.num_heads = embed_dim, latent_dim, num_heads
+        self.supports_masking = True
+        self.attention_1 = L.MultiHeadAttention(num_heads=num_heads, key_dim=embed_dim)
+        self.attention_2 = L.MultiHeadAttention(num_heads=num_heads, key_dim=embed_dim)
+        self.dense_proj = Sequential([L.Dense(latent_dim, activation="relu"), L.Dense(embed_dim)])
+        self.layernorm_1, self.layernorm_2, self.layernorm_3 = (L.LayerNormalization() for _ in range(3))
+
+    def build(self, shapes: Any) -> None:
+        self.attention_1.build(shapes[0], shapes[0])
+        self.attention_2.build(*shapes)
+        for inner in (self.dense_proj, self.layernorm_1, self.layernorm_2, self.layernorm_3):
+            inner.build(shapes[0])
+        super().build(shapes)
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        x, encoded = inputs
+        own, other = mask or (None, None)
+        row = tf.range(tf.shape(x)[1])
+        causal = (row[:, None] >= row)[None]
+        first = self.layernorm_1(x + self.attention_1(x, x, attention_mask=causal, query_mask=own))
+        attended = self.attention_2(first, encoded, key=encoded, query_mask=own, key_mask=other)
+        second = self.layernorm_2(first + attended)
+        return self.layernorm_3(second + self.dense_proj(second))
+
+
+def two_sequences(rng: np.random.Generator) -> Arrays:
+    return [*padded_tokens(5, 9)(rng), *padded_tokens(7, 9)(rng)]
+
+
+@copied.by_keras_3("TransformerDecoder", "masks", inputs=two_sequences)
+def translation() -> Any:
+    x, y = Input((5,)), Input((7,))
+    encoded, decoded = L.Embedding(9, 2, mask_zero=True)(x), L.Embedding(9, 2, mask_zero=True)(y)
+    return Model([x, y], TransformerDecoder(2, 3, 1)([decoded, encoded]))
 
 
 # Attention of gists

@@ -189,6 +189,16 @@ def test_a_nested_model_with_an_unknown_layer_goes_by_names() -> None:
     assert findings == []
 
 
+def test_what_stands_between_tensors_of_an_unknown_layer_is_its_own() -> None:
+    inner = sequential(layer("Mine", "mine"), layer("Dense", "d"), name="inner")
+    names = ["mine/query/kernel:0", "dense_3/kernel:0", "dense_3/bias:0", "mine/norm/gamma:0", "d/kernel:0", "x/y:0"]
+    found, _ = attach(functional(inner, name="m"), {"inner": names})
+    own = ["query/kernel<-mine/query/kernel:0", "dense_3/kernel<-dense_3/kernel:0", "dense_3/bias<-dense_3/bias:0"]
+    assert found["mine"] == [*own, "norm/gamma<-mine/norm/gamma:0"]
+    assert found["d"] == ["kernel<-d/kernel:0"]
+    assert found["inner"] == ["x/y<-x/y:0"]
+
+
 def test_names_that_two_layers_of_a_nested_model_have_decide_nothing() -> None:
     below = functional(layer("Dense", "d"), name="below")
     inner = functional(layer("Own", "own"), layer("Dense", "d"), below, name="inner")

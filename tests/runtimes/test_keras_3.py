@@ -98,6 +98,18 @@ def test_operations() -> None:
     np.testing.assert_allclose(keras_3.run(built.model, [X])[0], X[:, 0] / 2)
 
 
+@pytest.mark.parametrize(
+    ("shape", "other"),
+    [((4, 4), (4, 1)), ((4, 5, 1), (4,)), ((4, 3), (3,)), ((4, 1), (1, 4, 1)), ((4, 4, 1), (4, 1))],
+)
+def test_what_is_added_along_an_axis_is_no_bias_of_another(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+    values = np.arange(np.prod(other), dtype="float32").reshape(other)
+    node = called(layer("Op", "sum", function="add"), "x", values)
+    built = keras_3.build(functional(layer("InputLayer", "x", batch_shape=[None, *shape]), node)).model
+    x = np.arange(2 * np.prod(shape), dtype="float32").reshape(2, *shape)
+    assert np.array_equal(keras_3.run(built, [x])[0], x + values)
+
+
 def test_inputs_and_outputs_keep_their_structure() -> None:
     whole = functional(entry("x"), called(dense("d"), "x"))
     assert whole.graph is not None

@@ -159,17 +159,27 @@ _ACTIVE = (
 
 @known(*_ACTIVE, source="each Keras's activations.py")
 def activation_before_its_time(layer: Layer, context: Context) -> Layer | Noted:
-    """An activation that the writer's Keras did not have, but Keras 3 has under that name, is taken for that one."""
-    name = layer.config.get("activation")
-    writer = context.writer
-    if not isinstance(name, str) or name in _ONE_MEANING or foreign_activation(name) or writer.major >= 3:
+    """An activation that the writer's Keras did not have is a function of the author's own: it is taken for the one
+    that Keras 3 has under that name."""
+    names = [layer.config.get(field) for field in ("activation", "recurrent_activation")]
+    own = [name for name in dict.fromkeys(names) if isinstance(name, str) and _of_the_author(name, context)]
+    if not own:
         return layer
-    if name in context.objects or (writer.is_tf_keras and writer.version >= _SINCE.get(name, (3, 0, 0))):
-        return layer
-    if name == "sparsemax":
+    if "sparsemax" in own:
         raise NotEquivalent("the sparsemax of Keras 3.15 is not that of its definition")
-    message = f"Keras {writer.keras} had no activation {name!r}; that of {layer.name} is taken for the one of Keras 3"
-    return assumed(layer, layer, message, code_of(name))
+    message = (
+        f"{context.writer} had no activation {own[0]!r}, so that the one of {layer.name} is a function of the author's "
+        "own: it is taken for the one that Keras 3 has under that name"
+    )
+    return assumed(layer, layer, message, code_of(own[0]))
+
+
+def _of_the_author(name: str, context: Context) -> bool:
+    """Whether the bare name cannot be Keras's: the writer's had none, and not all that are called so are the same."""
+    writer = context.writer
+    if name in _ONE_MEANING or foreign_activation(name) or writer.major >= 3 or name in context.objects:
+        return False
+    return not (writer.is_tf_keras and writer.version >= _SINCE.get(name, (3, 0, 0)))
 
 
 KNOWN = (activation_before_its_time, foreign_activations, activation_layer)

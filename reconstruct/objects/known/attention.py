@@ -414,15 +414,21 @@ _GIST = "the attention layers of gists and tutorials: softmax over steps of tanh
 _GIST_FIELDS = {
     "return_sequences", "step_dim", "bias", "use_bias", "return_attention", "features_dim", "W_regularizer",
     "b_regularizer", "u_regularizer", "W_constraint", "b_constraint", "u_constraint", "supports_masking", "init",
+    "attention_dim",
 }  # fmt: skip
 
 
-@known("Attention", "attention", "AttentionLayer", "AttentionWithContext", source=_GIST, certain=False)
+@known(
+    "Attention", "attention", "AttentionLayer", "AttentionWithContext", "AttLayer", "HierarchicalAttentionNetwork",
+    source=_GIST, certain=False,
+)  # fmt: skip
 def attention_of_gists(layer: Layer, context: Context) -> Layer:
     """Steps weighted by tanh(x·W + b), or by its product with u, normalised over time and summed; in Keras operations.
 
     W (features, 1) and b (steps, 1) is that of machinelearningmastery.com; W (features,) and b (steps,) is `Attention`
-    of the gist of cbaziotis, W (features, features), b (features,) and u (features,) its `AttentionWithContext`.
+    of the gist of cbaziotis, W (features, features), b (features,) and u (features,) its `AttentionWithContext`. Of the
+    `AttLayer` of richliao's textClassifier the first version has W (features,) alone, the second also b and u, as many
+    as its `attention_dim`.
     """
     config = own_fields(layer)
     if not set(config) <= _GIST_FIELDS or config.get("return_attention"):
@@ -434,20 +440,34 @@ def attention_of_gists(layer: Layer, context: Context) -> Layer:
     gist = len(shapes) == 2 and len(shapes[0]) == len(shapes[1]) == 1
     mastery = len(shapes) == 2 and len(shapes[0]) == len(shapes[1]) == 2 and shapes[0][1] == shapes[1][1] == 1
     size = shapes[0][0] if shapes else 0
-    contextual = fit(found, (size, size), (size,), (size,)) and layer.class_name in (
-        "AttentionWithContext",
-        "Attention",
-    )
+    hierarchical = layer.class_name in _HIERARCHICAL
+    if hierarchical:
+        between = config.get("attention_dim", shapes[-1][0] if shapes else None)
+        contextual, alone = fit(found, (None, between), (between,), (between, 1)), fit(found, (None,))
+        gist = mastery = False
+    else:
+        contextual = fit(found, (size, size), (size,), (size,)) and layer.class_name in (
+            "AttentionWithContext",
+            "Attention",
+        )
+        alone = False
     if layer.class_name == "AttentionWithContext" and not contextual:
         return layer
-    if not (gist or mastery or contextual):
+    if not (gist or mastery or contextual or alone):
         return layer
     if contextual:
         kernel, bias, u = found
+        column = (u.shape[0], 1)
         nodes: list[Layer] = [
             call(dense("hidden", [kernel, bias], activation="tanh"), INPUT),
-            call(dense("emission", [u.map(lambda a: a.reshape(-1, 1), (size, 1))]), Ref("hidden")),
+            call(dense("emission", [u.map(lambda a: a.reshape(-1, 1), column)]), Ref("hidden")),
             op("score", "squeeze", Ref("emission"), -1),
+        ]
+    elif alone:
+        nodes = [
+            call(dense("product", [found[0].map(lambda a: a.reshape(-1, 1), (size, 1))]), INPUT),
+            op("column", "tanh", Ref("product")),
+            op("score", "squeeze", Ref("column"), -1),
         ]
     else:
         kernel, bias = found
@@ -458,12 +478,15 @@ def attention_of_gists(layer: Layer, context: Context) -> Layer:
             _plus("biased", bias.map(lambda a: a.reshape(-1), (steps,)), Ref("in_row")),
             op("score", "tanh", Ref("biased")),
         ]
-    nodes += _of_gist(masks_exist(context), mastery)
+    nodes += _of_gist(masks_exist(context), mastery or alone)
     if config.get("return_sequences"):
         nodes += [op("column", "expand_dims", Ref("weights"), -1), op("steps", "multiply", INPUT, Ref("column"))]
     else:
         nodes.append(op("sum", "einsum", "bs,bsd->bd", Ref("weights"), INPUT))
     return subgraph(layer, *nodes)
+
+
+_HIERARCHICAL = ("AttLayer", "HierarchicalAttentionNetwork")
 
 
 def _plus(name: str, bias: Tensor, of: Ref) -> Layer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from reconstruct.artifact import Graph, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
@@ -152,4 +154,45 @@ def _is_product(layer: Layer) -> bool:
     return layer.class_name == "Op" and layer.config.get("function") == "multiply"
 
 
-KNOWN = (scale_of_channels, l2_normalization, squeeze_and_excitation, channel_attention, spatial_attention)
+@known("LRN", source="GoogLeNet in Keras, googlenet_custom_layers.py (joelouismarino)", certain=False)
+def local_response_normalization(layer: Layer, context: Context) -> Layer:
+    """A pixel divided by (k + alpha/n · the squares of n channels around) to the power of beta, in Keras operations.
+
+    Copies have the channels last; the file says of its convolutions and poolings where theirs are.
+    """
+    config = own_fields(layer)
+    if layer.weights or set(config) != {"alpha", "k", "beta", "n"} or not isinstance(config["n"], int):
+        return layer
+    axis, count, half = _axis_of_channels(layer, context), config["n"], config["n"] // 2
+    nodes = Nodes()
+    around = [[half, half] if i == axis else [0, 0] for i in range(4)]
+    squares = nodes.op("pad", nodes.op("square", INPUT), around)
+    total: Ref | None = None
+    for i in range(count):
+        at = [slice(None)] * axis + [slice(i, i - 2 * half or None)]
+        part = nodes.op("get_item", squares, tuple(at))
+        total = part if total is None else nodes.op("add", total, part)
+    weighed = nodes.op("multiply", total, np.float32(config["alpha"] / count))
+    divisor = nodes.op("power", nodes.op("add", weighed, np.float32(config["k"])), np.float32(config["beta"]))
+    return nodes.model(layer, 1, nodes.op("divide", INPUT, divisor))
+
+
+_LAST, _FIRST = ("channels_last", "tf"), ("channels_first", "th")
+
+
+def _axis_of_channels(layer: Layer, context: Context) -> int:
+    """The axis of the channels, which all other layers of the model agree on."""
+    said = {n.config.get("data_format", n.config.get("dim_ordering")) for n in context.model.walk()} - {None, "default"}
+    if not said or not (said <= set(_LAST) or said <= set(_FIRST)):
+        raise NotEquivalent(f"which axis of {layer.name} are the channels is not in the file")
+    return 1 if said <= set(_FIRST) else 3
+
+
+KNOWN = (
+    scale_of_channels,
+    l2_normalization,
+    squeeze_and_excitation,
+    channel_attention,
+    spatial_attention,
+    local_response_normalization,
+)

@@ -16,7 +16,7 @@ class Nodes:
         self.made: list[Layer] = []
 
     def op(self, function: str, *args: Any, **kwargs: Any) -> Ref:
-        return self._add(op(f"{function}_{len(self.made)}", function, *args, **kwargs))
+        return self._add(op(f"{function.rpartition('.')[2]}_{len(self.made)}", function, *args, **kwargs))
 
     def dense(self, kernel: Tensor, bias: Tensor | None, x: Ref, name: str) -> Ref:
         weights = {"kernel": kernel} | ({} if bias is None else {"bias": bias})

@@ -10,6 +10,7 @@ import numpy as np
 from reconstruct.artifact import Finding, Layer, Ref, Tensor, combine, constant
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import assumed, code_of, known, taken_for
+from reconstruct.objects.known.nodes import Nodes
 from reconstruct.objects.known.surroundings import before
 from reconstruct.objects.known.tcn import normalized
 from reconstruct.rules.engine import Context, Noted, multi_backend
@@ -47,19 +48,44 @@ def instance_normalization(layer: Layer, context: Context) -> Layer | Noted:
 
 @known("GroupNormalization", source="tensorflow-addons 0.23 and keras-contrib 2.0.8", library="tensorflow-addons")
 def group_normalization(layer: Layer, context: Context) -> Layer | Noted:
-    """The GroupNormalization of other libraries as Keras's own, where its groups are groups of channels."""
+    """The GroupNormalization of other libraries as Keras's own; the groups of keras-contrib are of an image's rows
+    where channels come last, not of its channels, in layers and operations of Keras."""
     if not {*_FIELDS, "groups"} <= set(layer.config):
         return layer
+    groups = int(layer.config["groups"])
     if (layer.package or "").startswith("Addons"):
-        return _as_groups(layer, int(layer.config["groups"]))
-    if not multi_backend(context.writer):
+        return _as_groups(layer, groups)
+    if "beta_initializer" not in layer.config or context.writer.version >= (2, 11, 0):  # Keras's own
         return layer
-    axis, groups = layer.config["axis"], int(layer.config["groups"])
-    if axis != 1 and groups != 1:
-        raise NotEquivalent(
-            f"{layer.name}: the groups of keras-contrib 2.0.8 are of rows and not of channels where channels come last",
-        )
-    return _as_groups(layer, groups)
+    if not multi_backend(context.writer):
+        return _assumed(layer, _as_groups(layer, groups), "tensorflow-addons 0.23, whose groups are of channels")
+    if layer.config["axis"] == 1 or groups == 1:
+        return _as_groups(layer, groups)
+    return _groups_of_rows(layer, context, groups)
+
+
+def _groups_of_rows(layer: Layer, context: Context, groups: int) -> Layer:
+    """What keras-contrib 2.0.8 does (layers/normalization/groupnormalization.py): it reshapes (rows, columns, channels)
+    to (groups, rows, columns, channels of a group), without moving the channels."""
+    axis = layer.config["axis"]
+    if axis not in (-1, (_rank(layer, context) or 0) - 1):
+        raise NotEquivalent(f"{layer.name} has groups along axis {axis}, which need not be the last")
+    if context.may_mask:
+        raise NotEquivalent(f"a mask passed {layer.name}; the operations that stand for it hand none on")
+    weights = by_last_name(layer.weights, [n for n, f in (("gamma", "scale"), ("beta", "center")) if layer.config[f]])
+    nodes = Nodes()
+    size = next(iter(weights.values())).size // groups if weights else 1
+    parts = nodes.reshape(INPUT, [groups, -1, size])
+    config = {"groups": groups, "axis": 1, "epsilon": layer.config["epsilon"], "center": False, "scale": False}
+    normed = nodes.stock("GroupNormalization", config, {}, parts)
+    if weights:
+        gamma = weights.get("gamma") or constant("gamma", np.ones(groups * size, "float32"))
+        tensors = {"kernel": gamma.map(lambda a: a.reshape(groups, size), (groups, size))}
+        if "beta" in weights:
+            tensors["bias"] = weights["beta"].map(lambda a: a.reshape(groups, 1, size), (groups, 1, size))
+        scale = {"equation": "bgpc,gc->bgpc", "output_shape": [groups, None, size]}
+        normed = nodes.stock("EinsumDense", scale | ({"bias_axes": "gc"} if "beta" in weights else {}), tensors, normed)
+    return nodes.model(layer, 1, nodes.op("build.reshape", normed, -1, (INPUT, 1, None)))
 
 
 def _as_groups(layer: Layer, groups: int) -> Layer:

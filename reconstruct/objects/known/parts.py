@@ -71,23 +71,32 @@ def listed(layer: Layer, inputs: int) -> Layer | None:
 
 
 def take_attention(parts: Parts) -> dict[str, list[Tensor]] | None:
-    """Remove from `parts` the projections of the one MultiHeadAttention in it; None if there is none or several.
+    """Remove from `parts` the projections of the one MultiHeadAttention in it; None if there is none or several."""
+    found = take_attentions(parts, 1)
+    return found[0] if found else None
+
+
+def take_attentions(parts: Parts, count: int) -> list[dict[str, list[Tensor]]] | None:
+    """Remove from `parts` the projections of each MultiHeadAttention in it, in their order; None if there are others
+    than `count`.
 
     Keras calls them `query` in variables and `query_dense` (tf_keras: `_query_dense`) as attributes.
     """
-    found: dict[str, list[Tensor]] = {}
-    paths: dict[str, str] = {}
+    found: dict[str, dict[str, list[Tensor]]] = {}
+    paths: list[str] = []
     for path, tensors in parts.items():
-        own = _ATTENTION.get(path.rpartition("/")[2].strip("_").removesuffix("_dense"))
+        of, _, name = path.rpartition("/")
+        own = _ATTENTION.get(name.strip("_").removesuffix("_dense"))
         if own and tensors[0].shape[-1:] and len(tensors[0].shape) == 3:
-            if own in found:
+            if own in found.setdefault(of, {}):
                 return None
-            found[own], paths[own] = tensors, path
-    if len(found) != 4 or len({p.rpartition("/")[0] for p in paths.values()}) != 1:
+            found[of][own] = tensors
+            paths.append(path)
+    if len(found) != count or any(len(projections) != 4 for projections in found.values()):
         return None
-    for path in paths.values():
+    for path in paths:
         del parts[path]
-    return found
+    return list(found.values())
 
 
 def attention(name: str, projections: Mapping[str, Sequence[Tensor]], **config: Any) -> Layer:
@@ -190,8 +199,13 @@ def no_mask_after(layer: Layer, context: Context, *makers: str) -> None:
 def handing_mask_on(layer: Layer, made: Layer, context: Context, *makers: str, of: Ref = INPUT) -> Layer:
     """`made`, the model of one output that replaces `layer`, with the mask of its input `of` where one after uses it:
     by a layer of our own, as operations hand none on. `makers` are classes that make masks and are not stock yet."""
+    return made if _user_of_mask(layer, context, *makers) is None else carrying_mask(layer, made, of)
+
+
+def carrying_mask(layer: Layer, made: Layer, of: Ref = INPUT) -> Layer:
+    """`made`, the model of one output that replaces `layer`, with the mask of its input `of`."""
     graph = made.graph
-    if graph is None or _user_of_mask(layer, context, *makers) is None:
+    if graph is None:
         return made
     carry = Layer("CarryMask", "masked", {"name": "masked"}, package="reconstruct>CarryMask")
     carry = call(carry, [graph.outputs, of]).replace(path=f"{layer.path}/masked")

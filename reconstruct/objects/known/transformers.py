@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconstruct.artifact import Layer, Ref, Tensor
+from reconstruct.artifact import Finding, Layer, Ref, Tensor
 from reconstruct.errors import NotEquivalent
 from reconstruct.objects.known.declare import known
 from reconstruct.objects.known.parts import (
@@ -25,12 +25,13 @@ from reconstruct.objects.known.parts import (
     parts_of,
     take_attention,
 )
-from reconstruct.rules.engine import Context
+from reconstruct.rules.engine import Context, Noted
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
 RATES = ("rate", "dropout_rate", "dropout", "drop_rate")
 WIDTHS = ("embed_dim", "embedding_dim", "d_model", "emb_dim")
 _INNER = ("ff_dim", "feed_forward_dim", "dff", "dense_dim", "mlp_dim", "latent_dim")
+_VOCABULARIES = ("vocab_size", "num_tokens", "input_dim")
 _EPSILON = 1e-6
 _TEXT = (
     'Keras example "Text classification with Transformer" (keras.io/examples/nlp/text_classification_with_transformer)'
@@ -56,9 +57,13 @@ def _no_old_mask(layer: Layer, context: Context) -> None:
 
 
 @known("TransformerBlock", "TransformerEncoderBlock", source=_TEXT, certain=False)
-def transformer_block(layer: Layer, context: Context) -> Layer:
+def transformer_block(layer: Layer, context: Context) -> Layer | Noted:
     """The block of the Keras example: MultiHeadAttention or the four Dense layers of 2020, then two Dense layers with
-    relu between, each added to its input and then normalised (epsilon 1e-6)."""
+    relu between, each added to its input and then normalised (epsilon 1e-6).
+
+    That of the example "Text generation with a miniature GPT" has the same config and weights, and each step attends to
+    those before it alone: it is meant where the model says of each step which token follows.
+    """
     config, parts = own_fields(layer), parts_of(layer)
     projections = take_attention(parts)
     norms, layers = take(parts, is_norm), take(parts, is_dense)
@@ -68,15 +73,16 @@ def transformer_block(layer: Layer, context: Context) -> Layer:
     if not fits_block(config, projections, inner, outer, norms):
         return layer
     width = norms[0][0].shape[0]
+    options: dict[str, Any] = {"use_causal_mask": True} if _says_tokens(context) else {}
     if projections:
         _no_old_mask(layer, context)
-        attended: tuple[Layer, ...] = (call(attention("attention", projections), INPUT, INPUT),)
+        attended: tuple[Layer, ...] = (call(attention("attention", projections), INPUT, INPUT, **options),)
     else:
         if not all(fit(h, (width, width), (width,)) for h in heads) or not divides(config, width):
             return layer
-        attended = four_dense(heads, int(config["num_heads"]), width)
+        attended = four_dense(heads, int(config["num_heads"]), width, **options)
     rate = {"rate": float(first(config, *RATES, default=0.0))}
-    return subgraph(
+    made = subgraph(
         layer,
         *attended,
         call(stock("Dropout", "dropout1", rate), Ref(attended[-1].name)),
@@ -88,6 +94,20 @@ def transformer_block(layer: Layer, context: Context) -> Layer:
         op("add2", "add", Ref("norm1"), Ref("dropout2")),
         call(norm("norm2", norms[1], _EPSILON), Ref("add2")),
     )
+    if not options:
+        return made
+    message = f"the model gives a token for each step, so that {layer.name} is taken to attend to earlier steps alone"
+    return Noted(made, (Finding("known_layer_assumed", "warning", layer.path, message),))
+
+
+def _says_tokens(context: Context) -> bool:
+    """Whether the model ends in as many numbers for each step as there are tokens."""
+    layers = list(context.model.walk())
+    tokens = {
+        first(n.config, *_VOCABULARIES) for n in layers if n.class_name in ("TokenAndPositionEmbedding", "Embedding")
+    }
+    one_for_all = any(n.class_name.startswith(("Global", "Flatten")) for n in layers)
+    return not one_for_all and any(n.class_name == "Dense" and n.config.get("units") in tokens for n in layers)
 
 
 def fits_block(
@@ -171,7 +191,7 @@ def token_and_position_embedding(layer: Layer) -> Layer:
     tokens, positions = tables
     sizes = {
         ("maxlen", "max_len", "sequence_length", "maximum_position_encoding"): positions.shape[0],
-        ("vocab_size", "num_tokens", "input_dim"): tokens.shape[0],
+        _VOCABULARIES: tokens.shape[0],
         (*WIDTHS, "output_dim"): tokens.shape[1],
     }
     if not fits(config, sizes) or tokens.shape[1] != positions.shape[1]:
@@ -188,8 +208,8 @@ def tables_of(layer: Layer) -> tuple[Tensor, Tensor] | None:
     return (other, one) if first_path.rpartition("/")[2].startswith("pos") else (one, other)
 
 
-def embedded(layer: Layer, tokens: Tensor, positions: Tensor) -> Layer:
-    sizes = {"input_dim": tokens.shape[0], "output_dim": tokens.shape[1]}
+def embedded(layer: Layer, tokens: Tensor, positions: Tensor, **options: Any) -> Layer:
+    sizes = {"input_dim": tokens.shape[0], "output_dim": tokens.shape[1], **options}
     return subgraph(
         layer,
         call(stock("Embedding", "tokens", sizes, embeddings=tokens), INPUT),

@@ -1,4 +1,4 @@
-"""Small layers that people copy from tutorials: capsules, variational autoencoders, distributions.
+"""Small layers that people copy from tutorials: capsules, variational autoencoders, distributions, radial bases.
 
 None is certain: most have no config that could tell them from another class of that name. Names, the number of
 inputs and the shapes of weights must fit.
@@ -6,9 +6,12 @@ inputs and the shapes of weights must fit.
 
 from __future__ import annotations
 
-from reconstruct.artifact import Finding, Layer, Ref
+import numpy as np
+
+from reconstruct.artifact import Finding, Layer, Ref, constant
 from reconstruct.objects.known.declare import known
-from reconstruct.objects.known.parts import bare, dense, fit, named, own_fields
+from reconstruct.objects.known.nodes import Nodes
+from reconstruct.objects.known.parts import bare, dense, first, fit, named, own_fields
 from reconstruct.rules.engine import Noted
 from reconstruct.rules.expansion import INPUT, call, op, stock, subgraph
 
@@ -171,4 +174,51 @@ def gaussian_layer(layer: Layer) -> Layer:
     )
 
 
-KNOWN = (capsule_length, capsule_mask, capsule_layer, sampling, vector_quantizer, gaussian_layer)
+@known("RBFLayer", source="rbf_keras (P. Vidnerová), rbflayer.py; answers on Stack Overflow", certain=False)
+def radial_basis(layer: Layer) -> Layer:
+    """exp of minus beta times the squared distance to each centre, whose beta is its own, or `gamma` of the config for
+    all; in Keras Dense and operations."""
+    config, found = own_fields(layer), list(layer.weights.values())
+    count = config.get("output_dim", config.get("units"))
+    if set(config) == {"output_dim"} and fit(found, (count, None), (count,)):
+        centres, betas = found[0], found[1]
+    elif set(config) == {"units", "gamma"} and fit(found, (None, count)):
+        centres = found[0].map(lambda a: a.T, found[0].shape[::-1])
+        betas = constant("gamma", np.full(centres.shape[0], config["gamma"], "float32"))
+    else:
+        return layer
+    nodes, (count, size) = Nodes(), centres.shape
+    copies = constant("kernel", np.tile(np.eye(size, dtype="float32"), (1, count)))
+    away = nodes.dense(copies, centres.map(lambda a: -a.reshape(-1), (count * size,)), INPUT, "from_each")
+    square = nodes.op("sum", nodes.op("square", nodes.reshape(away, [count, size])), axis=-1)
+    by_beta = {"equation": "bc,c->bc", "output_shape": [count]}
+    falling = nodes.stock("EinsumDense", by_beta, {"kernel": betas.map(np.negative, (count,))}, square)
+    return nodes.model(layer, 1, nodes.op("exp", falling))
+
+
+@known(
+    "Linear", "SimpleDense", "CustomDense", "CustomDenseLayer", "MyDense", "MyDenseLayer", "DenseLayer",
+    source="keras.io/guides/making_new_layers_and_models_via_subclassing", certain=False,
+)  # fmt: skip
+def dense_again(layer: Layer) -> Layer:
+    """What guides write to show how layers are made: Dense of Keras, without activation unless the config has one."""
+    config, found = own_fields(layer), list(layer.weights.values())
+    units = first(config, "units", "num_outputs", "output_dim")
+    if not set(config) <= {"units", "num_outputs", "output_dim", "activation"} or not 1 <= len(found) <= 2:
+        return layer
+    if not fit(found, (None, units), (units,)) and not fit(found, (None, units)):
+        return layer
+    made = dense(layer.name, found, activation=config.get("activation") or "linear")
+    return made.replace(calls=layer.calls, path=layer.path)
+
+
+KNOWN = (
+    capsule_length,
+    capsule_mask,
+    capsule_layer,
+    sampling,
+    vector_quantizer,
+    gaussian_layer,
+    radial_basis,
+    dense_again,
+)

@@ -17,6 +17,11 @@ def addons(on: Layer) -> Layer:
     return on.replace(package=f"Addons>{on.class_name}")
 
 
+def contrib(**config: Any) -> Layer:
+    """The GroupNormalization of keras-contrib."""
+    return layer("GroupNormalization", weights=GAMMA_BETA, beta_initializer=None, **{**NORM, **config})
+
+
 def wrapper(class_name: str, weights: dict[str, Any], **config: Any) -> Layer:
     """A wrapper of tensorflow-addons around a Dense, whose variables it holds."""
     inner = layer("Dense", "dense", units=1, use_bias=True)
@@ -96,7 +101,7 @@ whole = squeeze(scale_and_shift, -1)
     ),
     Case(
         "group_normalization",
-        layer("GroupNormalization", weights=GAMMA_BETA, groups=2, **{**NORM, "axis": 1}),
+        contrib(groups=2, axis=1),
         layer(
             "GroupNormalization",
             weights={"gamma": [1.0, 2.0], "beta": [3.0, 4.0]},
@@ -106,6 +111,39 @@ whole = squeeze(scale_and_shift, -1)
             center=True,
             scale=True,
         ),
+    ),
+    Case(
+        "group_normalization",
+        contrib(groups=2),
+        """
+input = InputLayer
+reshape_0 = Reshape(input) target_shape=[2, -1, 1]
+groupnormalization_1 = GroupNormalization(reshape_0) groups=2 axis=1 epsilon=0.5 center=False scale=False
+einsumdense_2 = EinsumDense(groupnormalization_1) equation='bgpc,gc->bgpc' output_shape=[2, None, 1] bias_axes='gc' kernel=[[1.0], [2.0]] bias=[[[3.0]], [[4.0]]]
+reshape_3 = build.reshape(einsumdense_2, -1, [input, 1, None])
+-> reshape_3
+""",
+    ),
+    Case(
+        "group_normalization",
+        contrib(groups=2),
+        layer(
+            "GroupNormalization",
+            weights={"gamma": [1.0, 2.0], "beta": [3.0, 4.0]},
+            groups=2,
+            axis=-1,
+            epsilon=0.5,
+            center=True,
+            scale=True,
+        ),
+        writer=TF_KERAS,
+        finding="known_layer_assumed",
+    ),
+    Case(
+        "group_normalization",
+        contrib(groups=2),
+        contrib(groups=2),
+        writer=Writer("2.12.0", "tensorflow"),
     ),
     Case(
         "filter_response_normalization",
@@ -225,6 +263,18 @@ product = multiply(input, tanh)
     ),
     Case(
         "activation_before_its_time",
+        layer("LSTM", activation="tanh", recurrent_activation="gelu"),
+        layer("LSTM", activation="tanh", recurrent_activation="gelu"),
+        finding="known_layer_assumed",
+    ),
+    Case(
+        "activation_before_its_time",
+        layer("Dense", activation="gelu"),
+        layer("Dense", activation="gelu"),
+        writer=TF_KERAS,  # which has one: an own function of that name cannot be told from it
+    ),
+    Case(
+        "activation_before_its_time",
         layer("Dense", weights={"kernel": (4, 2), "bias": (2,)}, units=2, activation="gelu"),
         layer(
             "Dense",
@@ -320,8 +370,8 @@ REFUSALS = [
     ),
     Refusal(
         "group_normalization",
-        layer("GroupNormalization", weights=GAMMA_BETA, groups=2, **NORM),
-        "of rows and not of channels",
+        contrib(groups=2, axis=2),
+        "has groups along axis 2",
     ),
     Refusal(
         "filter_response_normalization",

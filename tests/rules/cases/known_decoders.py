@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from reconstruct.artifact import Call, Layer, Ref
+from reconstruct.artifact import KERAS_3, Call, Layer, Ref
 from tests.rules.cases import TF_KERAS, Case, Refusal, called, functional, layer, sequential
 
 _ASSUMED = "known_layer_assumed"
@@ -45,6 +45,22 @@ _TABLES = {"token/embeddings": (3, 2), "position/embeddings": (4, 2)}
 def masked(of: Layer) -> Layer:
     """The layer after an embedding that makes a mask."""
     return sequential(layer("Embedding", "e", mask_zero=True), of.replace(path="model/x/masked"))
+
+
+_DECODER = {
+    **{f"attention_{i}/{n}/kernel": (2, 1, 2) for i in (1, 2) for n in ("query", "key", "value")},
+    **{f"attention_{i}/attention_output/kernel": (1, 2, 2) for i in (1, 2)},
+    **{name: shape for name, shape in _ENCODER.items() if name.startswith("dense")},
+    **{f"norm_{i}/{n}": (2,) for i in (1, 2, 3) for n in ("gamma", "beta")},
+}
+
+
+def decoding(of: Layer, listed: bool = False) -> Layer:
+    """The layer in a model that calls it on masked words and on those of an encoder."""
+    words = [called(layer("Embedding", name, mask_zero=True), f"{name}_in") for name in ("words", "encoded")]
+    entries = [layer("InputLayer", f"{w.name}_in") for w in words]
+    of = called(of, ["words", "encoded"]) if listed else called(of, "words", "encoded")
+    return functional(*entries, *words, of.replace(path=f"model/x/{of.name}"))
 
 
 CASES = [
@@ -207,6 +223,92 @@ y = Functional
 """,
         finding=_ASSUMED,
         writer=TF_KERAS,
+    ),
+    Case(
+        "transformer_decoder",
+        called(layer("TransformerDecoder", weights=_DECODER, embed_dim=2, dense_dim=1, num_heads=1), "a", "b"),
+        """
+input_0 = InputLayer
+input_1 = InputLayer
+attention1 = MultiHeadAttention(input_0, input_0, use_causal_mask=True) num_heads=1 key_dim=2 value_dim=2 use_bias=False query/kernel=[[[0, 1.0]], [[2, 3.0]]] key/kernel=[[[0, 1.0]], [[2, 3.0]]] value/kernel=[[[0, 1.0]], [[2, 3.0]]] attention_output/kernel=[[[0, 1.0], [2, 3.0]]]
+add1 = add(input_0, attention1)
+norm1 = LayerNormalization(add1) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+attention2 = MultiHeadAttention(norm1, input_1) num_heads=1 key_dim=2 value_dim=2 use_bias=False query/kernel=[[[0, 1.0]], [[2, 3.0]]] key/kernel=[[[0, 1.0]], [[2, 3.0]]] value/kernel=[[[0, 1.0]], [[2, 3.0]]] attention_output/kernel=[[[0, 1.0], [2, 3.0]]]
+add2 = add(norm1, attention2)
+norm2 = LayerNormalization(add2) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+inner = Dense(norm2) units=1 use_bias=True activation='relu' kernel=[[0.0], [1.0]] bias=[0.0]
+outer = Dense(inner) units=2 use_bias=True kernel=[[0, 1.0]] bias=[0, 1.0]
+add3 = add(norm2, outer)
+norm3 = LayerNormalization(add3) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+-> norm3
+""",
+        finding=_ASSUMED,
+    ),
+    Case(
+        "transformer_decoder",
+        decoding(layer("TransformerDecoder", "y", _DECODER, embed_dim=2, latent_dim=1, num_heads=1)),
+        """
+words_in = InputLayer
+encoded_in = InputLayer
+words = Embedding(words_in) mask_zero=True
+encoded = Embedding(encoded_in) mask_zero=True
+y = Functional([words, encoded])
+  input_0 = InputLayer
+  input_1 = InputLayer
+  steps = copy(input_0)
+  encoder = copy(input_1)
+  mask = GivenMask(input_0)
+  row = expand_dims(mask, 1)
+  counts = cast(row, 'bool')
+  attention1 = MultiHeadAttention(steps, steps, use_causal_mask=True) num_heads=1 key_dim=2 value_dim=2 use_bias=False query/kernel=[[[0, 1.0]], [[2, 3.0]]] key/kernel=[[[0, 1.0]], [[2, 3.0]]] value/kernel=[[[0, 1.0]], [[2, 3.0]]] attention_output/kernel=[[[0, 1.0], [2, 3.0]]]
+  add1 = add(input_0, attention1)
+  norm1 = LayerNormalization(add1) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+  attention2 = MultiHeadAttention(norm1, encoder, attention_mask=counts, use_causal_mask=True) num_heads=1 key_dim=2 value_dim=2 use_bias=False query/kernel=[[[0, 1.0]], [[2, 3.0]]] key/kernel=[[[0, 1.0]], [[2, 3.0]]] value/kernel=[[[0, 1.0]], [[2, 3.0]]] attention_output/kernel=[[[0, 1.0], [2, 3.0]]]
+  add2 = add(norm1, attention2)
+  norm2 = LayerNormalization(add2) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+  inner = Dense(norm2) units=1 use_bias=True activation='relu' kernel=[[0.0], [1.0]] bias=[0.0]
+  outer = Dense(inner) units=2 use_bias=True kernel=[[0, 1.0]] bias=[0, 1.0]
+  add3 = add(norm2, outer)
+  norm3 = LayerNormalization(add3) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+  -> norm3
+-> [y]
+""",
+        finding=_ASSUMED,
+        writer=TF_KERAS,
+    ),
+    Case(
+        "transformer_decoder",
+        decoding(layer("TransformerDecoder", "y", _DECODER, embed_dim=2, latent_dim=1, num_heads=1), listed=True),
+        """
+words_in = InputLayer
+encoded_in = InputLayer
+words = Embedding(words_in) mask_zero=True
+encoded = Embedding(encoded_in) mask_zero=True
+y = Functional([words, encoded])
+  input_0 = InputLayer
+  input_1 = InputLayer
+  mask = GivenMask(input_0)
+  counts = cast(mask, 'bool')
+  attention1 = MultiHeadAttention(input_0, input_0, use_causal_mask=True) num_heads=1 key_dim=2 value_dim=2 use_bias=False query/kernel=[[[0, 1.0]], [[2, 3.0]]] key/kernel=[[[0, 1.0]], [[2, 3.0]]] value/kernel=[[[0, 1.0]], [[2, 3.0]]] attention_output/kernel=[[[0, 1.0], [2, 3.0]]]
+  add1 = add(input_0, attention1)
+  norm1 = LayerNormalization(add1) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+  attention2 = MultiHeadAttention(norm1, input_1, query_mask=counts) num_heads=1 key_dim=2 value_dim=2 use_bias=False query/kernel=[[[0, 1.0]], [[2, 3.0]]] key/kernel=[[[0, 1.0]], [[2, 3.0]]] value/kernel=[[[0, 1.0]], [[2, 3.0]]] attention_output/kernel=[[[0, 1.0], [2, 3.0]]]
+  add2 = add(norm1, attention2)
+  norm2 = LayerNormalization(add2) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+  inner = Dense(norm2) units=1 use_bias=True activation='relu' kernel=[[0.0], [1.0]] bias=[0.0]
+  outer = Dense(inner) units=2 use_bias=True kernel=[[0, 1.0]] bias=[0, 1.0]
+  add3 = add(norm2, outer)
+  norm3 = LayerNormalization(add3) epsilon=0.001 gamma=[0, 1.0] beta=[0, 1.0]
+  -> norm3
+-> [y]
+""",
+        finding=_ASSUMED,
+        writer=KERAS_3,
+    ),
+    Case(
+        "transformer_decoder",
+        called(layer("TransformerDecoder", weights=_DECODER, embed_dim=2, dense_dim=1, num_heads=2), "a", "b"),
+        called(layer("TransformerDecoder", weights=_DECODER, embed_dim=2, dense_dim=1, num_heads=2), "a", "b"),
     ),
     Case(
         "positional_embedding",
