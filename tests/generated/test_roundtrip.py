@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, example, given, reject, settings
 from hypothesis import strategies as st
 
 from reconstruct.runtimes.worker import WorkerPool
-from tests.generated.models import CONTAINERS, WRITERS, Recipe, Spec, build, can_write, keras_of, recipes
+from tests.generated.models import CONTAINERS, WRITERS, Recipe, Spec, build, can_write, keras_of
+from tests.generated.recipes import recipes
 from tests.generated.roundtrip import Lost, Unwritten, over_there, trip
 
 PAIRS = [(w, c) for w in WRITERS for c in CONTAINERS if can_write(w, c)]
