@@ -88,6 +88,16 @@ def _stack(shape: Any, *layers: Spec | Recipe) -> Recipe:
 
 LOST_ONCE = {
     "nested_normalization": ("keras", "h5", _stack((None, 3), _stack((None, 3), Spec("Normalization")))),
+    "class_of_another_name": (
+        "keras",
+        "h5",
+        Recipe(
+            (((None, 3, 2), "float32"),),
+            (Spec("GroupQueryAttention", {"head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 1}),),
+            ((0, (0, 0)),),
+            (1,),
+        ),
+    ),
 }
 
 

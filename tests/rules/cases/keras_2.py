@@ -37,6 +37,18 @@ CASES = [
     ),
     Case("class_names", layer("SyncBatchNormalization", axis=-1), layer("BatchNormalization", axis=-1)),
     Case("class_names", layer("MaxPool2D"), layer("MaxPooling2D"), Writer("3.15.1")),
+    Case(
+        "grouped_query_attention",
+        layer("GroupedQueryAttention", head_dim=2, num_query_heads=2, num_key_value_heads=1),
+        layer("GroupQueryAttention", head_dim=2, num_query_heads=2, num_key_value_heads=1),
+        Writer("3.15.1"),
+    ),
+    Case(  # somebody's own
+        "grouped_query_attention",
+        layer("GroupedQueryAttention", heads=2),
+        layer("GroupedQueryAttention", heads=2),
+        Writer("3.15.1"),
+    ),
     Case("dtype_names", layer("InputLayer", dtype="float32_ref"), layer("InputLayer", dtype="float32")),
     Case("dtype_names", layer("InputLayer", dtype="<dtype: 'int32'>"), layer("InputLayer", dtype="int32")),
     Case("dtype_names", layer("Dense", dtype=None), layer("Dense")),
