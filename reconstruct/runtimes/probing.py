@@ -22,8 +22,7 @@ def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
     `form` is the model as a `Layer` tree. Raises `Unwritten` where the user has still to write code, and `BuildError`
     where the model takes no probe.
     """
-    limits, mask = probes.index_limits(form), probes.mask_value(form)
-    inputs = [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
+    inputs = probes.inputs_of(form, keras_3.inputs_of(model))
     problem: Exception | None = None
     for rows, each in probes.forms_to_try(inputs):
         for size in probes.sizes_to_try(inputs):

@@ -296,6 +296,12 @@ def _in_training_only(name: str, shape: Shape, keras_3: bool) -> Options:
         "RandomCrop": choose({"height": st.integers(2, 4), "width": st.integers(2, 4)}),
         "RandomShear": choose({}, x_factor=_rate, y_factor=_rate),
         "RandomPosterization": choose({"factor": st.integers(1, 8)}),
+        "AugMix": choose({}, num_chains=st.integers(1, 3), factor=_rate),
+        "CutMix": choose({}, factor=_rate),
+        "MixUp": choose({}, alpha=_rate),
+        "RandAugment": choose({}, num_ops=st.integers(1, 3), factor=_rate),
+        "RandomColorJitter": choose({}, brightness_factor=_rate, contrast_factor=_rate, hue_factor=_rate),
+        "RandomElasticTransform": choose({}, factor=_rate, scale=_rate),
         **dict.fromkeys(_OF_A_FACTOR, choose({"factor": _rate})),
     }.get(name, choose({}))
 
@@ -341,7 +347,12 @@ def _bins(name: str, shape: Shape, keras_3: bool) -> Options:
 
 def _in_inference_too(name: str, shape: Shape, keras_3: bool) -> Options:
     """Layers of images that do what they do in inference, too."""
-    return choose({}, value_range=st.sampled_from([(0, 1), (-4, 4)]))
+    optional = {"value_range": st.sampled_from([(0, 1), (-4, 4)])}
+    if name == "Equalization":
+        optional["bins"] = st.sampled_from([16, 256])
+    if name == "ContrastLimitedAdaptiveHistogramEqualization":
+        optional["tile_grid_size"] = st.sampled_from([(2, 2), (1, 2)])
+    return choose({}, **optional)
 
 
 def _spectrogram(name: str, shape: Shape, keras_3: bool) -> Options:
@@ -352,6 +363,23 @@ def _spectrogram(name: str, shape: Shape, keras_3: bool) -> Options:
         padding=st.sampled_from(["valid", "same"]),
         expand_dims=flag,
     )
+
+
+def _mel_spectrogram(name: str, shape: Shape, keras_3: bool) -> Options:
+    """Those strides alone for which Keras 3.15.1 says itself how many frames there are; else no layer can follow."""
+    count = shape[-1] or 1
+    strides = [n for n in range(2, count + 3) if (count + 1) % n]
+    return choose(
+        {"fft_length": st.just(4), "sequence_stride": st.sampled_from(strides), "num_mel_bins": st.integers(1, 3)},
+        sampling_rate=st.sampled_from([8000, 16000]),
+        power_to_db=flag,
+        mag_exp=st.sampled_from([1.0, 2.0]),
+    )
+
+
+def _pipeline(name: str, shape: Shape, keras_3: bool) -> Options:
+    specs = [Spec("Rescaling", {"scale": 0.5}), Spec("CenterCrop", {"height": 2, "width": 2}), Spec("RandomFlip")]
+    return choose({"layers": st.lists(st.sampled_from(specs), min_size=1, max_size=3)})
 
 
 def _masking(name: str, shape: Shape, keras_3: bool) -> Options:
@@ -388,6 +416,7 @@ FAMILIES = (
     Family(("TimeDistributed",), _rank(3, 4, 5), _time_distributed),
     Family(("ConvLSTM1D",), _image, _conv_recurrent),
     Family(("ConvLSTM2D",), _rank(5), _conv_recurrent),
+    Family(("ConvLSTM3D",), _rank(6), _conv_recurrent),
     Family(("MultiHeadAttention",), _rank(3), _multi_head_attention),
     Family(("GroupQueryAttention",), _rank(3), _group_query_attention, "keras"),
     Family(("Attention", "AdditiveAttention"), _rank(3), _attention),
@@ -417,13 +446,24 @@ FAMILIES = (
     ),
     Family(("RandomCrop",), _image, _in_training_only),
     Family(
-        ("RandomShear", "RandomPosterization", *_OF_A_FACTOR),
+        (
+            *("RandomShear", "RandomPosterization", *_OF_A_FACTOR),
+            *("AugMix", "CutMix", "MixUp", "RandAugment", "RandomColorJitter", "RandomElasticTransform"),
+        ),
         lambda shape: len(shape) == 4 and shape[-1] == 3,
         _in_training_only,
         "keras",
     ),
     Family(("AutoContrast", "Solarization"), _image, _in_inference_too, "keras"),
+    Family(
+        ("Equalization", "ContrastLimitedAdaptiveHistogramEqualization"),
+        lambda shape: len(shape) == 4 and shape[-1] in (1, 3),
+        _in_inference_too,
+        "keras",
+    ),
+    Family(("Pipeline",), _image, _pipeline, "keras"),
     Family(("STFTSpectrogram",), _rank(3), _spectrogram, "keras"),
+    Family(("MelSpectrogram",), lambda shape: len(shape) == 2 and (shape[1] or 0) > 2, _mel_spectrogram, "keras"),
     Family(("Discretization",), _rank(2, 3), _bins),
     Family(("Masking",), _rank(3), _masking),
     Family(("SpectralNormalization",), _rank(2, 3, 4), _spectral),

@@ -81,7 +81,7 @@ class _Draft:
             return False
         shape = tuple(output.shape)
         known = all(isinstance(n, int) and n > 0 for n in shape[1:])
-        return known and 2 <= len(shape) <= 5 and np.prod(shape[1:]) <= _MOST_NUMBERS
+        return known and 2 <= len(shape) <= 6 and np.prod(shape[1:]) <= _MOST_NUMBERS
 
 
 _input_shapes = st.one_of(
@@ -102,7 +102,7 @@ def recipes(draw: Any, writer: str, depth: int = 0, shapes: tuple[Shape, ...] | 
         for shape in shapes:
             draft.add_input(shape, "float32")
     elif draw(st.integers(0, 4)) == 4:
-        _tokens(draw, draft)
+        draw(st.sampled_from([_tokens, _tokens, _words, _crossed, _volumes][: 3 if sequential else 5]))(draw, draft)
     else:
         draft.add_input(draw(_input_shapes), "float32")
         if not sequential and draw(st.integers(0, 2)) == 2:
@@ -147,28 +147,76 @@ def _needed(recipe: Recipe) -> Recipe:
 
 def _tokens(draw: Any, draft: _Draft) -> None:
     """An input of whole numbers, and the layer that takes them."""
-    shape = (None, draw(st.integers(3, 6)))
-    draft.add_input(shape, "int32")
+    draft.add_input((None, draw(st.integers(3, 6))), "int32")
     count = draw(st.integers(3, 9))
-    embedding = choose({"input_dim": st.just(count), "output_dim": few}, mask_zero=flag, trainable=flag)
+    embedding = _embedding(count)
     kinds: dict[str, Options] = {
         "Embedding": embedding,
         "CategoryEncoding": choose({"num_tokens": st.just(count)}, output_mode=st.sampled_from(["multi_hot", "count"])),
-        "IntegerLookup": choose({"vocabulary": st.just(list(range(2, count)))}),
-        "Hashing": choose({"num_bins": st.just(count)}),
+        "IntegerLookup": choose({"vocabulary": st.just(list(range(2, count)))}, output_mode=_lookups),
+        "Hashing": choose({"num_bins": st.just(count)}, output_mode=_lookups),
     }
     if draft.keras_3:
         kinds["ReversibleEmbedding"] = embedding
     kind = draw(st.sampled_from(["Embedding", "Embedding", *kinds]))
     draft.add(Spec(kind, draw(kinds[kind])), (0,))
-    if kind in ("Hashing", "IntegerLookup"):  # which give whole numbers
-        draft.add(Spec("Embedding", draw(embedding)), (1,))
+    _embed(draw, draft, count)
+
+
+def _words(draw: Any, draft: _Draft) -> None:
+    """An input of text, and the layer that takes it."""
+    vocabulary = ["a", "b", "cat", "dog", "\N{LATIN SMALL LETTER E WITH ACUTE}"][: draw(st.integers(1, 5))]
+    kind = draw(st.sampled_from(["StringLookup", "TextVectorization"]))
+    draft.add_input((None, 1 if kind == "TextVectorization" else draw(st.integers(1, 4))), "string")
+    given = {"vocabulary": st.just(vocabulary), "output_mode": _lookups}
+    if kind == "StringLookup":
+        options = choose(given, num_oov_indices=st.integers(1, 2), mask_token=st.sampled_from([None, "[M]"]))
+    else:
+        whole = choose(
+            {**given, "output_mode": st.just("int"), "output_sequence_length": st.integers(2, 4)},
+            split=st.sampled_from(["whitespace", "character"]),
+        )
+        options = whole | choose(
+            {**given, "output_mode": st.sampled_from(["multi_hot", "count"])},
+            standardize=st.sampled_from([None, "lower", "strip_punctuation"]),
+            ngrams=st.sampled_from([None, 2]),
+        )
+    draft.add(Spec(kind, draw(options)), (0,))
+    _embed(draw, draft, len(vocabulary) + 3)
+
+
+def _crossed(draw: Any, draft: _Draft) -> None:
+    """Two inputs of whole numbers, and the layer that makes one number of both."""
+    for _ in range(2):
+        draft.add_input((None, 1), "int32")
+    count = draw(st.integers(3, 9))
+    draft.add(Spec("HashedCrossing", draw(choose({"num_bins": st.just(count)}, output_mode=_crossings))), (0, 1))
+    _embed(draw, draft, count)
+
+
+def _volumes(draw: Any, draft: _Draft) -> None:
+    """An input of volumes over time."""
+    draft.add_input((None, 2, 2, 3, 2, draw(st.integers(1, 2))), "float32")
+
+
+_crossings = st.sampled_from(["int", "one_hot"])
+_lookups = st.sampled_from(["int", "multi_hot", "one_hot", "count"])
+
+
+def _embedding(count: int) -> Options:
+    return choose({"input_dim": st.just(count), "output_dim": few}, mask_zero=flag, trainable=flag)
+
+
+def _embed(draw: Any, draft: _Draft, count: int) -> None:
+    """Go on from whole numbers below `count`, if that is what the last layer gives."""
+    if "int" in str(draft.tensors[-1].dtype):
+        draft.add(Spec("Embedding", draw(_embedding(count))), (len(draft.tensors) - 1,))
 
 
 def _step(draw: Any, draft: _Draft, sequential: bool, writer: str, depth: int) -> None:
     """One more layer, or one more call of a layer."""
-    floats = [i for i in range(len(draft.tensors)) if "int" not in str(draft.tensors[i].dtype)]
-    if not floats:
+    floats = [i for i in range(len(draft.tensors)) if "float" in str(draft.tensors[i].dtype)]
+    if not floats or (sequential and floats[-1] != len(draft.tensors) - 1):
         return
     at = floats[-1] if sequential else draw(st.sampled_from(floats[::-1]))
     shape = draft.shape(at)
