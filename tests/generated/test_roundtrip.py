@@ -86,8 +86,24 @@ def _stack(shape: Any, *layers: Spec | Recipe) -> Recipe:
     return Recipe(((shape, "float32"),), layers, calls, (len(layers),), sequential=True, seed=1)
 
 
+TEXT = Recipe(
+    (((None, 1), "string"),),
+    (
+        Spec("TextVectorization", {"vocabulary": ["a", "cat"], "output_sequence_length": 3}),
+        Spec("Embedding", {"input_dim": 4, "output_dim": 2}),
+    ),
+    ((0, (0,)), (1, (1,))),
+    (2,),
+)
 LOST_ONCE = {
     "nested_normalization": ("keras", "h5", _stack((None, 3), _stack((None, 3), Spec("Normalization")))),
+    "rows_and_columns_of_places": (
+        "tf_keras",
+        "h5",
+        _stack((None, 3, 5, 2), Spec("LocallyConnected2D", {"filters": 2, "kernel_size": 2, "use_bias": False})),
+    ),
+    "text": ("keras", "keras", TEXT),
+    "text_of_tf_keras": ("tf_keras", "keras", TEXT),
     "class_of_another_name": (
         "keras",
         "h5",

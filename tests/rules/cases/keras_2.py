@@ -82,6 +82,21 @@ CASES = [
     Case(
         "locally_connected",
         layer(
+            "LocallyConnected2D", filters=1, kernel_size=[1, 2], strides=[1, 1], weights={"kernel": [[[1], [2]]] * 3}
+        ),
+        """
+input = InputLayer
+patches = image.extract_patches(input, [1, 2], strides=[1, 1])
+row_of_patches = reshape(patches, [-1, 3, 2])
+per_place = EinsumDense(row_of_patches) equation='bif,ifo->bio' output_shape=[3, 1] bias_axes=None activation=None \
+kernel=[[[1.0], [2.0]], [[1.0], [2.0]], [[1.0], [2.0]]]
+rows_and_columns = build.reshape(per_place, -1, [patches, 1, 3], 1)
+-> rows_and_columns
+""",
+    ),
+    Case(
+        "locally_connected",
+        layer(
             "LocallyConnected1D",
             filters=1,
             kernel_size=[2],
@@ -295,6 +310,11 @@ REFUSALS = [
         "locally_connected",
         layer("LocallyConnected1D", kernel_size=[2], padding="same", weights={"kernel": (2, 2, 1)}),
         "padding 'same'",
+    ),
+    Refusal(
+        "locally_connected",
+        layer("LocallyConnected1D", kernel_size=[2], filters=1, implementation=3, weights={"kernel": (4,)}),
+        "no bias",
     ),
     Refusal("hard_sigmoid_gates", layer("LSTM", activation="hard_sigmoid"), "cell state"),
 ]
