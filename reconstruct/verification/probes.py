@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reconstruct.artifact import Graph, Layer, Ref, refs_in
-from reconstruct.stock import LAYERS
+from reconstruct.stock import LAYERS, LOOKUPS
 
 # Sizes tried for axes the file leaves open, in sequences and in images. TensorFlow computes garbage, without an error,
 # where a depthwise convolution is larger than its input, so images are not small to begin with.
@@ -81,12 +81,11 @@ def mask_value(model: Layer) -> float | None:
 
 def known_values(model: Layer) -> tuple[str | int, ...]:
     """What the lookup tables anywhere in the model know."""
-    tables = (n.config.get("vocabulary") for n in model.walk() if n.class_name in _LOOKUPS)
+    tables = (n.config.get("vocabulary") for n in model.walk() if n.class_name in LOOKUPS)
     values = (v for table in tables if isinstance(table, list | tuple) for v in table)
     return tuple(dict.fromkeys(v for v in values if isinstance(v, str | int)))
 
 
-_LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
 _SAME_VALUES = {"Reshape", "Flatten", "Permute", "RepeatVector", "Dropout", "SpatialDropout1D", "Masking", "InputLayer"}
 _SAME_VALUES_OPS = {"getitem", "cast", "reshape", "transpose", "expand_dims", "squeeze", "concatenate", "stack", "take"}
 

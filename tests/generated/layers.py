@@ -346,10 +346,9 @@ def _bins(name: str, shape: Shape, keras_3: bool) -> Options:
 
 
 def _in_inference_too(name: str, shape: Shape, keras_3: bool) -> Options:
-    """Layers of images that do what they do in inference, too."""
+    """Layers of images that do what they do in inference, too. Equalization of Keras 3.15.1 gives back a symbolic input
+    as its output, of which no model can be made."""
     optional = {"value_range": st.sampled_from([(0, 1), (-4, 4)])}
-    if name == "Equalization":
-        optional["bins"] = st.sampled_from([16, 256])
     if name == "ContrastLimitedAdaptiveHistogramEqualization":
         optional["tile_grid_size"] = st.sampled_from([(2, 2), (1, 2)])
     return choose({}, **optional)
@@ -456,7 +455,7 @@ FAMILIES = (
     ),
     Family(("AutoContrast", "Solarization"), _image, _in_inference_too, "keras"),
     Family(
-        ("Equalization", "ContrastLimitedAdaptiveHistogramEqualization"),
+        ("ContrastLimitedAdaptiveHistogramEqualization",),
         lambda shape: len(shape) == 4 and shape[-1] in (1, 3),
         _in_inference_too,
         "keras",
