@@ -3,6 +3,7 @@ text where a model takes that."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -195,17 +196,16 @@ def _edge(rng: np.random.Generator, each: Input, shape: tuple[int, ...], number:
 
 
 # Words that few tables know: capitals, punctuation, other scripts, digits
-_OTHER_WORDS = ("the", "The,", "NOT-known!", "\u00fcber", "\u6f22\u5b57", "42", "a")
+_OTHER_WORDS = ("the", "The,", "NOT-known!", "über", "漢字", "42", "a")
 
 
 def _texts(rng: np.random.Generator, each: Input, shape: tuple[int, ...], most: int) -> np.ndarray:
     """Texts of up to `most` words, half of which the tables of the model know."""
-    count = int(np.prod(shape))
-    pools = [[v for v in each.known if isinstance(v, str)] or list(_OTHER_WORDS), list(_OTHER_WORDS)]
+    pools = each.known or _OTHER_WORDS, _OTHER_WORDS
     made = []
-    for _ in range(count):
-        pools_drawn = rng.integers(0, 2, rng.integers(1, most + 1))
-        made.append(" ".join(pools[p][rng.integers(len(pools[p]))] for p in pools_drawn))
+    for _ in range(math.prod(shape)):
+        words = [pools[n] for n in rng.integers(0, 2, rng.integers(1, most + 1))]
+        made.append(" ".join(str(pool[rng.integers(len(pool))]) for pool in words))
     return np.array(made, dtype=np.str_).reshape(shape)
 
 
