@@ -21,6 +21,7 @@ class Slot:
 
 RECURRENT = ("SimpleRNN", "LSTM", "GRU", "CuDNNLSTM", "CuDNNGRU", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 RECURRENT_CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "ConvLSTM2DCell")
+LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")  # tables of words or whole numbers
 WRAPPERS = ("TimeDistributed", "Bidirectional", "RNN", "StackedRNNCells", "SpectralNormalization")
 
 _KERNEL_BIAS = (

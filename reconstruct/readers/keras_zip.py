@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from reconstruct.artifact import Artifact, Finding, Group, Layer, Tensor, Training, Writer
 from reconstruct.errors import ConfigError, ReadError
 from reconstruct.limits import DEFAULT, Limits
-from reconstruct.readers import json_guard, lost, object_weights, parse, zip_guard
+from reconstruct.readers import json_guard, lost, object_weights, parse, vocabularies, zip_guard
 from reconstruct.readers.config_json import decoded
 from reconstruct.readers.h5 import H5Source
 
@@ -46,7 +46,7 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
                 hint="if it holds model files, unpack it and give those",
                 code="E_NO_CONFIG",
             )
-        wanted = [info for info in archive.infolist() if info.filename in ("config.json", "metadata.json", WEIGHTS)]
+        wanted = [info for info in archive.infolist() if _is_wanted(info.filename)]
         for problem in zip_guard.check(path, wanted, limits):
             if problem.severity == "error":
                 where = f"{path}/{problem.path}"
@@ -57,7 +57,17 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
             member = Member(path, archive.getinfo(WEIGHTS))
             weights = H5Source(member, f"{path}/{WEIGHTS}", lambda: _check_sum(path), limits)
         found = parse.usable(lambda: member_json(archive, "config.json", path, limits))
-    return _artifact(path, "keras-zip", found, metadata, weights)
+        return _artifact(path, "keras-zip", found, metadata, weights, lambda name: _text(archive, name, path, limits))
+
+
+def _is_wanted(name: str) -> bool:
+    vocabulary = name.startswith(f"{vocabularies.FOLDER}/") and name.endswith(f"/{vocabularies.NAME}")
+    return name in ("config.json", "metadata.json", WEIGHTS) or vocabulary
+
+
+def _text(archive: zipfile.ZipFile, name: str, path: Path, limits: Limits) -> str | None:
+    data = _member(archive, name, path, limits)
+    return None if data is None else data.decode("utf8", "replace")
 
 
 def _check_sum(path: Path) -> None:
@@ -89,7 +99,19 @@ def read_directory(path: Path, limits: Limits = DEFAULT) -> Artifact:
     file = members.get(WEIGHTS)
     weights = None if file is None else H5Source(file, str(file), limits=limits)
     found = parse.usable(lambda: decoded(members["config.json"], limits)[0])
-    return _artifact(path, "keras-dir", found, metadata, weights)
+    assets = {
+        file.relative_to(path).as_posix(): file
+        for file in (path / vocabularies.FOLDER).rglob(vocabularies.NAME)
+        if file.resolve() == path.resolve() / file.relative_to(path)  # and not by a link out of the directory
+    }
+
+    def text(name: str) -> str | None:
+        if name not in assets:
+            return None
+        _check_size(assets[name].stat().st_size, name, path, limits)
+        return assets[name].read_text("utf8", "replace")
+
+    return _artifact(path, "keras-dir", found, metadata, weights, text)
 
 
 def _artifact(
@@ -98,6 +120,7 @@ def _artifact(
     found: tuple[Any, Layer | None, ConfigError | None],
     metadata: Any,
     weights: H5Source | None,
+    text: vocabularies.Read,
 ) -> Artifact:
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     writer = Writer(version or "3.0.0", "tensorflow" if str(version).startswith("2.") else None)
@@ -118,6 +141,8 @@ def _artifact(
     elif model is not None and weights is not None:
         model, left = object_weights.attach(model, tree)
         findings += left
+    if model is not None:
+        model = vocabularies.attach(model, text)
     compiled = config.get("compile_config") if isinstance(config, Mapping) else None
     training = Training(compiled, optimizer) if isinstance(compiled, dict) else None
     return Artifact(str(path), container, writer, model, writer, tensors, training, tuple(findings), groups=groups)
@@ -132,19 +157,28 @@ def decoded_member(
     archive: zipfile.ZipFile, name: str, path: Path, limits: Limits = DEFAULT
 ) -> tuple[Any, list[Finding]]:
     """The JSON value of a member, None where there is none, and what is odd about its text."""
+    data = _member(archive, name, path, limits)
+    return (None, []) if data is None else json_guard.decode(data, f"{path}: {name}", limits)
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path, limits: Limits) -> bytes | None:
+    """The bytes of a member that is read as a whole, None where there is none."""
     try:
         size = archive.getinfo(name).file_size
     except KeyError:
-        return None, []
-    if size > limits.json_bytes:
-        message = f"{path}: {name} has {size} bytes, more than any config (limit json_bytes={limits.json_bytes})"
-        raise ReadError(message, path=str(path), hint="raise it: --limit json_bytes=…", code="E_ZIP_BOMB")
+        return None
+    _check_size(size, name, path, limits)
     try:
-        data = archive.read(name)
+        return archive.read(name)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         message = f"{path}: {name} cannot be read: {error}"
         raise ReadError(message, path=str(path), hint=_GET_AGAIN, code="E_ZIP_CORRUPT") from error
-    return json_guard.decode(data, f"{path}: {name}", limits)
+
+
+def _check_size(size: int, name: str, path: Path, limits: Limits) -> None:
+    if size > limits.json_bytes:
+        message = f"{path}: {name} has {size} bytes, more than any config (limit json_bytes={limits.json_bytes})"
+        raise ReadError(message, path=str(path), hint="raise it: --limit json_bytes=…", code="E_ZIP_BOMB")
 
 
 def _unpacked(path: Path, info: zipfile.ZipInfo) -> BinaryIO:

@@ -41,7 +41,7 @@ def locally_connected(layer: Layer) -> Layer:
             k = k.reshape(-1, channels, int(np.prod(size)), filters).transpose(0, 2, 1, 3)
         return k.reshape(*places, -1, filters)
 
-    letters = "ij"[:rank]
+    letters = "ij"[: len(places)]
     weights = {"kernel": kernel.map(per_place, (*places, kernel.shape[-2], filters))}
     if "bias" in layer.weights:
         weights["bias"] = _bias(layer.weights["bias"], first)
@@ -71,9 +71,17 @@ def locally_connected(layer: Layer) -> Layer:
         nodes.append(op("patches", "squeeze", Ref("patches_of_image"), axis=2))
     else:
         nodes.append(op("patches", "image.extract_patches", at, list(size), strides=list(strides)))
-    nodes.append(call(dense, Ref("patches")))
+    at = Ref("patches")
+    if len(places) < rank:  # in a row
+        nodes.append(op("row_of_patches", "reshape", at, [-1, *places, kernel.shape[-2]]))
+        at = Ref("row_of_patches")
+    nodes.append(call(dense, at))
+    at = Ref("per_place")
+    if len(places) < rank:
+        nodes.append(op("rows_and_columns", "build.reshape", at, -1, [Ref("patches"), 1, rank + 1], filters))
+        at = Ref("rows_and_columns")
     if first:
-        nodes.append(op("channels_first", "transpose", Ref("per_place"), axes=[0, rank + 1, *range(1, rank + 1)]))
+        nodes.append(op("channels_first", "transpose", at, axes=[0, rank + 1, *range(1, rank + 1)]))
     return subgraph(layer, *nodes)
 
 
@@ -143,6 +151,8 @@ def _from_sparse(
 ) -> Tensor:
     """`implementation=3` stores the connections only, ordered by output and then by input (tf.keras 2.1,
     `conv_kernel_idxs`): as the kernel of `implementation=1` where the padding is valid, else of 2."""
+    if "bias" not in layer.weights:
+        raise NotEquivalent("LocallyConnected with implementation=3 and no bias, which alone tells the places")
     kernel = layer.weights["kernel"]
     filters = int(layer.config["filters"])
     places = _places(layer, kernel, rank)
@@ -177,14 +187,10 @@ def _from_sparse(
 
 
 def _places(layer: Layer, kernel: Tensor, rank: int) -> tuple[int, ...]:
+    """The number of outputs along each axis; only the bias tells rows from columns, else it is that of both."""
     if "bias" in layer.weights and len(layer.weights["bias"].shape) == rank + 1:
         return layer.weights["bias"].shape[:rank]
-    if rank == 1:
-        return (kernel.shape[0],)
-    side = round(kernel.shape[0] ** 0.5)
-    if side * side != kernel.shape[0]:
-        raise NotEquivalent(f"{layer.name} has {kernel.shape[0]} places in an unknown number of rows and columns")
-    return (side, side)
+    return (kernel.shape[0],)
 
 
 RULES = (locally_connected,)

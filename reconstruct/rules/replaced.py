@@ -56,6 +56,17 @@ def class_names(layer: Layer) -> Layer:
     return layer.replace(class_name=_RENAMED[layer.class_name])
 
 
+@rule(layers=("GroupedQueryAttention",), effect="neutral", writers=lambda writer: writer.major >= 3)
+def grouped_query_attention(layer: Layer) -> Layer:
+    """The class of `keras.layers.GroupQueryAttention` has an "ed" more, which Keras 3 writes into HDF5 files.
+
+    Somebody's own class of that name has other fields (Keras 3.15.1, layers/attention/grouped_query_attention.py).
+    """
+    if not {"head_dim", "num_query_heads", "num_key_value_heads"} <= layer.config.keys():
+        return layer
+    return layer.replace(class_name="GroupQueryAttention")
+
+
 @rule(layers=("RandomHeight", "RandomWidth"), effect="neutral", writers=before_keras_3)
 def training_only_layers(layer: Layer) -> Layer:
     """RandomHeight and RandomWidth, which Keras 3 does not have, change nothing in inference."""
@@ -172,6 +183,7 @@ def bilinear_upsampling_of_keras_2(layer: Layer) -> Layer:
 
 
 RULES = (
+    grouped_query_attention,
     training_only_layers,
     random_crop,
     interpolation_methods,

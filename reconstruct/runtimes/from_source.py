@@ -297,8 +297,7 @@ _values_{cls} = {values!r}
 def _outputs(model: Any, described: Layer) -> list[list[np.ndarray]] | None:
     from reconstruct.runtimes import keras_3
 
-    limits, mask = probes.index_limits(described), probes.mask_value(described)
-    inputs = [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
+    inputs = probes.inputs_of(described, keras_3.inputs_of(model))
     for size in probes.sizes_to_try(inputs):
         try:
             with fixed_draws():  # or a model that draws would differ from itself

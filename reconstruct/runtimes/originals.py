@@ -349,6 +349,12 @@ class Eager:
 
     def load(self, path: Path, weights: Path | None, custom: dict[str, Any], trust_code: bool, scratch: Path) -> Any:
         """The model in an HDF5 file, a `.keras` file or folder, or a JSON file with its `weights`, not compiled."""
+        model = self._loaded(path, weights, custom, trust_code, scratch)
+        if not self.legacy:
+            _finish_nested(model)
+        return model
+
+    def _loaded(self, path: Path, weights: Path | None, custom: dict[str, Any], trust_code: bool, scratch: Path) -> Any:
         options = {"safe_mode": False} if trust_code else {}
         kind = container_of(path)
         if kind == "json":
@@ -428,6 +434,17 @@ def _weights_suffix(weights: Path) -> str:
     with h5py.File(weights, "r") as file:
         older = "layer_names" in file.attrs or "model_weights" in file
     return ".h5" if older else ".weights.h5"
+
+
+def _finish_nested(model: Any) -> None:
+    """Let layers of nested models, too, compute with the weights they were given, as tf_keras does.
+
+    Keras 3 (3.15.1, keras/src/legacy/saving/legacy_h5_format.py, `_set_weights`) does so for the layers of the outer
+    model only: a nested Normalization has the mean and variance of an HDF5 file, and computes with zeros and ones.
+    """
+    for layer in model._flatten_layers():
+        if layer.weights and hasattr(layer, "finalize_state"):  # Discretization has none, and would forget its bins
+            layer.finalize_state()
 
 
 def _answer_to_keras() -> None:

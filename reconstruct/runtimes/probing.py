@@ -8,6 +8,7 @@ from reconstruct.artifact import Layer
 from reconstruct.errors import BuildError
 from reconstruct.objects.source import places
 from reconstruct.runtimes import keras_3
+from reconstruct.stock import LOOKUPS
 from reconstruct.verification import probes
 from reconstruct.verification.verdict import Arrays
 
@@ -22,8 +23,7 @@ def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
     `form` is the model as a `Layer` tree. Raises `Unwritten` where the user has still to write code, and `BuildError`
     where the model takes no probe.
     """
-    limits, mask = probes.index_limits(form), probes.mask_value(form)
-    inputs = [probes.Input(n, s, d, limits.get(n), mask) for n, s, d in keras_3.inputs_of(model)]
+    inputs = probes.inputs_of(form, keras_3.inputs_of(model))
     problem: Exception | None = None
     for rows, each in probes.forms_to_try(inputs):
         for size in probes.sizes_to_try(inputs):
@@ -36,6 +36,13 @@ def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
             except Exception as error:
                 problem = problem or error
     assert problem is not None
+    empty = next((n for n in form.walk() if n.class_name in LOOKUPS and n.config.get("vocabulary") is None), None)
+    if empty is not None:
+        raise BuildError(
+            f"the file has no vocabulary for {empty.class_name} {empty.name!r}",
+            path=empty.path,
+            hint="what `adapt` learnt is in .keras files, not in HDF5 files: save the model as .keras where it runs",
+        ) from problem
     raise BuildError(
         f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",
         hint="give the shape of its input: --input-shape 28,28,1 (without the batch axis)",

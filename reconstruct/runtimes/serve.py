@@ -21,6 +21,7 @@ Probes run in inference mode; stateful layers start every probe from zero states
 """
 
 import contextlib
+import gc
 import json
 import os
 import queue
@@ -220,6 +221,7 @@ def main(arguments: list[str]) -> int:
         except Exception as error:  # the parent has to hear why, whatever it is
             say({"ok": False, "kind": "runtime", "error": _text(error)})
             return 3
+        gc.freeze()  # forgetting a model collects garbage: not in all of the framework each time
         say({"ok": True, "ready": arguments[0], "version": str(session.runtime.keras.__version__)})
         serve(session, requests, say)
         return 0

@@ -1,14 +1,16 @@
-"""Inputs to compare models on: seeded, of realistic scale, some at the edges, integers where indices are wanted."""
+"""Inputs to compare models on: seeded, of realistic scale, some at the edges, integers where indices are wanted, and
+text where a model takes that."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reconstruct.artifact import Graph, Layer, Ref, refs_in
-from reconstruct.stock import LAYERS
+from reconstruct.stock import LAYERS, LOOKUPS
 
 # Sizes tried for axes the file leaves open, in sequences and in images. TensorFlow computes garbage, without an error,
 # where a depthwise convolution is larger than its input, so images are not small to begin with.
@@ -20,14 +22,15 @@ SEED = 20240613
 
 @dataclass(frozen=True)
 class Input:
-    """One input of a model: its batch shape (None where open), dtype, the number of indices it may take, and the value
-    that masks a step where the model has a Masking layer."""
+    """One input of a model: its batch shape (None where open), dtype, the number of indices it may take, the value that
+    masks a step where the model has a Masking layer, and what the tables of the model know: words or whole numbers."""
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
     limit: int | None = None
     mask: float | None = None
+    known: tuple[str | int, ...] = ()
 
     def sized(self, size: int, rows: int = BATCH) -> tuple[int, ...]:
         """The shape with every open axis but the batch set to `size`."""
@@ -37,6 +40,17 @@ class Input:
     @property
     def open_axes(self) -> int:
         return sum(n is None for n in self.shape[1:])
+
+
+def inputs_of(model: Layer, described: Iterable[tuple[str, tuple[int | None, ...], str]]) -> list[Input]:
+    """The inputs of a model, each described by its name, batch shape and dtype."""
+    limits, mask, tables = index_limits(model), mask_value(model), known_values(model)
+    return [
+        Input(
+            name, shape, dtype, limits.get(name), mask, tuple(v for v in tables if isinstance(v, str) == _text(dtype))
+        )
+        for name, shape, dtype in described
+    ]
 
 
 def sizes_to_try(inputs: Sequence[Input]) -> tuple[int, ...]:
@@ -64,6 +78,13 @@ def mask_value(model: Layer) -> float | None:
     """The value that masks a step, of the first Masking layer anywhere in the model; None where it has none."""
     values = (n.config.get("mask_value", 0.0) for n in model.walk() if n.class_name == "Masking")
     return next((float(v) for v in values if isinstance(v, int | float)), None)
+
+
+def known_values(model: Layer) -> tuple[str | int, ...]:
+    """What the lookup tables anywhere in the model know."""
+    tables = (n.config.get("vocabulary") for n in model.walk() if n.class_name in LOOKUPS)
+    values = (v for table in tables if isinstance(table, list | tuple) for v in table)
+    return tuple(dict.fromkeys(v for v in values if isinstance(v, str | int)))
 
 
 _SAME_VALUES = {"Reshape", "Flatten", "Permute", "RepeatVector", "Dropout", "SpatialDropout1D", "Masking", "InputLayer"}
@@ -107,6 +128,8 @@ def _limit_of(layer: Layer, position: int) -> int | None:
         return int(layer.config.get("input_dim", 1))
     if layer.class_name == "CategoryEncoding" and layer.config.get("num_tokens"):
         return int(layer.config["num_tokens"])
+    if layer.class_name in ("Hashing", "HashedCrossing"):
+        return _HASHED
     if layer.class_name == "TimeDistributed" and "layer" in layer.children:
         return _limit_of(layer.children["layer"], position)
     if layer.graph is not None:
@@ -115,6 +138,7 @@ def _limit_of(layer: Layer, position: int) -> int | None:
     return _stated_limit(layer)
 
 
+_HASHED = 10_000  # any number has a hash
 _COUNTS = (
     "input_dim vocab_size vocabulary_size vocab num_words max_features n_vocab vocab_len num_embeddings token_num "
     "max_words num_tokens"
@@ -137,24 +161,56 @@ def _keeps_values(layer: Layer) -> bool:
 def make(inputs: Sequence[Input], size: int, rows: int = BATCH) -> Iterator[list[np.ndarray]]:
     """Three probes, one array an input: normal values, values of images scaled to 0…1, and edges.
 
-    Indices are uniform. The second probe is padded at the end of each row and the third at the start, as masked
-    sequences are: indices with zeros, and the inputs of a model with a Masking layer with the value that masks a step.
-    The third holds the largest index.
+    Indices are uniform, or of those that the tables of the model know; texts are of words that they know and of others.
+    The second probe is padded at the end of each row and the third at the start, as masked sequences are: indices with
+    zeros, and the inputs of a model with a Masking layer with the value that masks a step. The third holds the largest
+    index.
     """
     rng = np.random.default_rng(SEED)
     shapes = [i.sized(size, rows) for i in inputs]
-    yield [
-        _indices(rng, i, s) if _is_index(i) else rng.standard_normal(s).astype(_dtype(i))
-        for i, s in zip(inputs, shapes, strict=True)
-    ]
-    yield [
-        _padded(_indices(rng, i, s) if _is_index(i) else rng.random(s).astype(_dtype(i)), i, n, end=True)
-        for n, (i, s) in enumerate(zip(inputs, shapes, strict=True))
-    ]
-    yield [
-        _edge_indices(rng, i, s, n) if _is_index(i) else _padded(_edges(rng, i, s), i, n, end=False)
-        for n, (i, s) in enumerate(zip(inputs, shapes, strict=True))
-    ]
+    for make_one in (_normal, _image, _edge):
+        yield [make_one(rng, i, s, n) for n, (i, s) in enumerate(zip(inputs, shapes, strict=True))]
+
+
+def _normal(rng: np.random.Generator, each: Input, shape: tuple[int, ...], number: int) -> np.ndarray:
+    if _text(each.dtype):
+        return _texts(rng, each, shape, 1)
+    return _indices(rng, each, shape) if _is_index(each) else rng.standard_normal(shape).astype(_dtype(each))
+
+
+def _image(rng: np.random.Generator, each: Input, shape: tuple[int, ...], number: int) -> np.ndarray:
+    if _text(each.dtype):
+        return _texts(rng, each, shape, 4)
+    array = _indices(rng, each, shape) if _is_index(each) else rng.random(shape).astype(_dtype(each))
+    return _padded(array, each, number, end=True)
+
+
+def _edge(rng: np.random.Generator, each: Input, shape: tuple[int, ...], number: int) -> np.ndarray:
+    if _text(each.dtype):
+        array = _texts(rng, each, shape, 2)
+        array.reshape(-1)[:1] = ""
+        return array
+    if _is_index(each):
+        return _edge_indices(rng, each, shape, number)
+    return _padded(_edges(rng, each, shape), each, number, end=False)
+
+
+# Words that few tables know: capitals, punctuation, other scripts, digits
+_OTHER_WORDS = ("the", "The,", "NOT-known!", "über", "漢字", "42", "a")
+
+
+def _texts(rng: np.random.Generator, each: Input, shape: tuple[int, ...], most: int) -> np.ndarray:
+    """Texts of up to `most` words, half of which the tables of the model know."""
+    pools = each.known or _OTHER_WORDS, _OTHER_WORDS
+    made = []
+    for _ in range(math.prod(shape)):
+        words = [pools[n] for n in rng.integers(0, 2, rng.integers(1, most + 1))]
+        made.append(" ".join(str(pool[rng.integers(len(pool))]) for pool in words))
+    return np.array(made, dtype=np.str_).reshape(shape)
+
+
+def _text(dtype: str) -> bool:
+    return dtype == "string"
 
 
 def _is_index(each: Input) -> bool:
@@ -169,6 +225,8 @@ _OWN_RANGE = {"uint8": 256, "int8": 100, "int16": 1000}
 
 
 def _indices(rng: np.random.Generator, each: Input, shape: tuple[int, ...]) -> np.ndarray:
+    if each.known and each.limit is None:
+        return rng.choice(np.array([0, *each.known]), shape).astype(_dtype(each))
     limit = each.limit or _OWN_RANGE.get(each.dtype, 2)
     return rng.integers(0, max(1, limit), size=shape).astype(_dtype(each))
 

@@ -39,8 +39,13 @@ class Lost(AssertionError):
     """A round trip that does not give back what was written."""
 
 
+class Unwritten(Exception):
+    """A model that its own Keras makes and cannot save in that container: there is no file that could be recovered."""
+
+
 def trip(recipe: Recipe, writer: str, container: str, pool: WorkerPool) -> Trip:
-    """Write, recover, save, load, and compare outputs and weights; raises `Lost` for what is not the same.
+    """Write, recover, save, load, and compare outputs and weights; raises `Lost` for what is not the same, and
+    `Unwritten` where there is nothing to recover.
 
     Outputs are those of the model in memory that was written. Where its own Keras cannot load what it wrote, no oracle
     can say anything, and the status may be `unverified`.
@@ -48,7 +53,10 @@ def trip(recipe: Recipe, writer: str, container: str, pool: WorkerPool) -> Trip:
     with tempfile.TemporaryDirectory(prefix="roundtrip-") as name:
         folder = Path(name)
         original = build(recipe, keras_of(writer))
-        path = write(original, container, folder)
+        try:
+            path = write(original, container, folder)
+        except Exception as error:
+            raise Unwritten(f"{type(error).__name__}: {error}") from error
         weights = dict(_weights(original))
         recovery = recover(path, pool=pool)
         if recovery.status == "failed":

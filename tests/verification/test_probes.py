@@ -21,6 +21,7 @@ EMBEDDING = layer("Embedding", "words", input_dim=7)
         (sequential(X, sequential(EMBEDDING, name="inner")), {"x": 7}),
         (sequential(X, layer("TimeDistributed").replace(children={"layer": EMBEDDING})), {"x": 7}),
         (sequential(X, layer("CategoryEncoding", num_tokens=4)), {"x": 4}),
+        (sequential(X, layer("Hashing", num_bins=4)), {"x": 10_000}),
         (
             functional(
                 X, layer("InputLayer", "y"), called(EMBEDDING, "x"), called(layer("Add", "sum"), ["words", "y"])
@@ -82,8 +83,28 @@ def test_images_are_between_0_and_1() -> None:
 
 
 def test_booleans_and_unknown_dtypes() -> None:
-    for flags, other in probes.make([Input("a", (None, 4), "bool"), Input("b", (None, 4), "string")], 16):
+    for flags, other in probes.make([Input("a", (None, 4), "bool"), Input("b", (None, 4), "qint8")], 16):
         assert (flags.dtype, other.dtype) == (np.bool_, np.float32)
+
+
+TABLES = sequential(X, layer("StringLookup", vocabulary=["cat", "dog"]), layer("IntegerLookup", vocabulary=[30, 50]))
+
+
+def test_texts_have_words_that_the_model_knows_and_others() -> None:
+    (words,) = probes.inputs_of(TABLES, [("x", (None, 20), "string")])
+    assert words.known == ("cat", "dog")
+    for (array,) in probes.make([words], 16):
+        assert (array.shape, array.dtype.kind) == ((3, 20), "U")
+        found = set(" ".join(array.reshape(-1)).split())
+        assert {"cat", "dog", "the"} <= found
+    assert array[0, 0] == ""
+
+
+def test_numbers_that_a_table_knows_are_tried() -> None:
+    (numbers,) = probes.inputs_of(TABLES, [("x", (None, 20), "int64")])
+    for (array,) in probes.make([numbers], 16):
+        assert array.dtype == np.int64
+        assert set(np.unique(array)) == {0, 30, 50}
 
 
 def test_sequences_of_a_model_with_masking_are_padded() -> None:

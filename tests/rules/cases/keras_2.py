@@ -37,6 +37,18 @@ CASES = [
     ),
     Case("class_names", layer("SyncBatchNormalization", axis=-1), layer("BatchNormalization", axis=-1)),
     Case("class_names", layer("MaxPool2D"), layer("MaxPooling2D"), Writer("3.15.1")),
+    Case(
+        "grouped_query_attention",
+        layer("GroupedQueryAttention", head_dim=2, num_query_heads=2, num_key_value_heads=1),
+        layer("GroupQueryAttention", head_dim=2, num_query_heads=2, num_key_value_heads=1),
+        Writer("3.15.1"),
+    ),
+    Case(  # somebody's own
+        "grouped_query_attention",
+        layer("GroupedQueryAttention", heads=2),
+        layer("GroupedQueryAttention", heads=2),
+        Writer("3.15.1"),
+    ),
     Case("dtype_names", layer("InputLayer", dtype="float32_ref"), layer("InputLayer", dtype="float32")),
     Case("dtype_names", layer("InputLayer", dtype="<dtype: 'int32'>"), layer("InputLayer", dtype="int32")),
     Case("dtype_names", layer("Dense", dtype=None), layer("Dense")),
@@ -66,6 +78,21 @@ CASES = [
         "thresholded_relu",
         layer("ThresholdedReLU", theta=0.5, trainable=True),
         layer("ReLU", trainable=True, threshold=0.5),
+    ),
+    Case(
+        "locally_connected",
+        layer(
+            "LocallyConnected2D", filters=1, kernel_size=[1, 2], strides=[1, 1], weights={"kernel": [[[1], [2]]] * 3}
+        ),
+        """
+input = InputLayer
+patches = image.extract_patches(input, [1, 2], strides=[1, 1])
+row_of_patches = reshape(patches, [-1, 3, 2])
+per_place = EinsumDense(row_of_patches) equation='bif,ifo->bio' output_shape=[3, 1] bias_axes=None activation=None \
+kernel=[[[1.0], [2.0]], [[1.0], [2.0]], [[1.0], [2.0]]]
+rows_and_columns = build.reshape(per_place, -1, [patches, 1, 3], 1)
+-> rows_and_columns
+""",
     ),
     Case(
         "locally_connected",
@@ -283,6 +310,11 @@ REFUSALS = [
         "locally_connected",
         layer("LocallyConnected1D", kernel_size=[2], padding="same", weights={"kernel": (2, 2, 1)}),
         "padding 'same'",
+    ),
+    Refusal(
+        "locally_connected",
+        layer("LocallyConnected1D", kernel_size=[2], filters=1, implementation=3, weights={"kernel": (4,)}),
+        "no bias",
     ),
     Refusal("hard_sigmoid_gates", layer("LSTM", activation="hard_sigmoid"), "cell state"),
 ]
