@@ -8,6 +8,7 @@ from reconstruct.artifact import MODEL_CLASSES, Finding, Layer, Ref
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Noted, before_keras_3, multi_backend, rule
 from reconstruct.rules.expansion import INPUT, call, chain, op, sizes, stock, subgraph
+from reconstruct.stock import LOOKUPS
 
 _RENAMED = {
     "SyncBatchNormalization": "BatchNormalization",
@@ -105,6 +106,25 @@ def causal_separable_convolution(layer: Layer) -> Layer:
     return chain(layer, stock("ZeroPadding1D", "causal", config), layer.having(padding="valid"))
 
 
+@rule(layers=LOOKUPS, writers=before_keras_3)
+def lookup_counts(layer: Layer) -> Layer:
+    """Keras 3 gives whole numbers where lookups count or mark words, tf.keras floats (3.15.1,
+    layers/preprocessing/index_lookup.py), and states one axis too many for counts of TextVectorization.
+
+    Rescaling by 1 makes floats of them; a Reshape says the shape that there is, for which the layers behind are built.
+    """
+    config = layer.config
+    vocabulary = config.get("vocabulary")
+    if config.get("output_mode", "int") == "int":
+        return layer
+    floats = stock("Rescaling", "floats", {"scale": 1.0, "offset": 0.0})
+    full = config.get("max_tokens") if config.get("pad_to_max_tokens") else None
+    size = full or (len(vocabulary) + 1 if isinstance(vocabulary, list) else None)  # one for words that are not in it
+    if layer.class_name != "TextVectorization" or config.get("split", "whitespace") is None or size is None:
+        return chain(layer, layer, floats)
+    return chain(layer, layer, stock("Reshape", "counts", {"target_shape": [size]}), floats)
+
+
 @rule(layers=("BatchNormalization",), writers=before_keras_3)
 def renormalization_weights(layer: Layer) -> Layer | Noted:
     """Keras 3 has no batch renormalization (tf.keras), whose three further variables count in training only."""
@@ -188,6 +208,7 @@ RULES = (
     random_crop,
     interpolation_methods,
     causal_separable_convolution,
+    lookup_counts,
     renormalization_weights,
     layer_scale,
     stochastic_depth,

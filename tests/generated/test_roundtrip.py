@@ -104,6 +104,20 @@ LOST_ONCE = {
     ),
     "text": ("keras", "keras", TEXT),
     "text_of_tf_keras": ("tf_keras", "keras", TEXT),
+    "counted_words": (
+        "tf_keras",
+        "h5",
+        Recipe(
+            (((None, 1), "string"),),
+            (
+                Spec("TextVectorization", {"vocabulary": ["a", "b", "cat"], "output_mode": "count"}),
+                Spec("LayerNormalization"),
+            ),
+            ((0, (0,)), (1, (1,))),
+            (2,),
+            sequential=True,
+        ),
+    ),
     "class_of_another_name": (
         "keras",
         "h5",

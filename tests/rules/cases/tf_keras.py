@@ -153,6 +153,27 @@ flat = TFOpLambda(a, shape=[-1, 6]) function='reshape'
         ),
         TF_KERAS,
     ),
+    Case(
+        "lookup_counts",
+        layer("TextVectorization", output_mode="count", vocabulary=["a", "b"]),
+        (
+            layer("TextVectorization", output_mode="count", vocabulary=["a", "b"]),
+            layer("Reshape", "x_counts", target_shape=[3]),
+            layer("Rescaling", "x_floats", scale=1.0, offset=0.0),
+        ),
+        TF_KERAS,
+        once=True,
+    ),
+    Case(
+        "lookup_counts",
+        layer("StringLookup", output_mode="multi_hot", vocabulary=["a", "b"]),
+        (
+            layer("StringLookup", output_mode="multi_hot", vocabulary=["a", "b"]),
+            layer("Rescaling", "x_floats", scale=1.0, offset=0.0),
+        ),
+        TF_KERAS,
+        once=True,
+    ),
 ]
 
 REFUSALS = [
