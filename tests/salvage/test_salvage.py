@@ -23,6 +23,7 @@ HDF5 = [
     "keras-2.3.1/" + sorted(p.name for p in (FILES / "keras-2.3.1").glob("*.h5"))[0],
     "keras-3.15/cnn_h5.h5",
     "keras-3.15/json_beside_weights.weights.h5",
+    "tf_keras-2.21/as_tf_2_2_4_tf.h5",
 ]
 KERAS = ["keras-3.15/cnn_zip.keras", "keras-3.15/attention.keras", "keras-3.15/compiled_adam.keras"]
 PARTS = (0.25, 0.5, 0.75, 0.95)
