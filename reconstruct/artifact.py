@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -137,10 +138,11 @@ class Graph:
         return dataclasses.replace(self, outputs=map_refs(self.outputs, function))
 
     def __getitem__(self, name: str) -> Layer:
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in reversed(self.layers)}  # of two with one name, the first
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,10 @@ class Layer:
 
     def parts(self) -> list[tuple[str, Layer]]:
         """The layers right below this one with a key for each: a child's, or `@` and the number of a model's layer."""
-        return [*self.children.items(), *((f"@{i}", n) for i, n in enumerate(self.graph.layers if self.graph else ()))]
+        below = list(self.children.items())
+        if self.graph is not None:
+            below += [(f"@{i}", layer) for i, layer in enumerate(self.graph.layers)]
+        return below
 
     def map_parts(self, function: Callable[[str, Layer], Layer]) -> Layer:
         """This layer with every one right below it replaced by `function(key, layer)`."""

@@ -592,7 +592,8 @@ def salvage(
         from reconstruct import salvage as verb
         from reconstruct.report import document
 
-        found = verb(files, output, limits)
+        with display.status("salvaging") as say:
+            found = verb(files, output, limits, say)
         result = found.to_json()
         display.say(display.salvage_text(result))
         if report is not None:

@@ -12,7 +12,7 @@ import pytest
 
 from reconstruct import stock
 from reconstruct.inspection import inspect
-from reconstruct.readers import keras_zip
+from reconstruct.readers import keras_zip, read
 from tests.conftest import SavedModel
 
 
@@ -227,3 +227,16 @@ def test_the_table_of_activations_is_that_of_keras() -> None:
     from keras.src.activations import ALL_OBJECTS_DICT
 
     assert set(ALL_OBJECTS_DICT) == stock.ACTIVATIONS
+
+
+def test_a_file_that_another_program_wrote_anew_is_read_anew(tmp_path: Path) -> None:
+    """HDF5 gives a file that it has open as it was then."""
+    first, second = (sequential(dense("d", batch_input_shape=[None, 3]), name=name) for name in ("first", "second"))
+    path = write(tmp_path / "model.h5", first, {"d": {"kernel:0": (3, 2)}})
+    before = read(path)
+    assert before.tensors[0].read().shape == (3, 2)
+    path.write_bytes(write(tmp_path / "other.h5", second, {"d": {"kernel:0": (3, 2), "bias:0": (2,)}}).read_bytes())
+    after = read(path)
+    assert after.model is not None
+    assert after.model.name == "second"
+    assert [tensor.shape for tensor in after.tensors] == [(3, 2), (2,)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +40,7 @@ class H5Source:
         """Raises `ReadError` where HDF5 cannot read the file."""
         if self._open is None:
             try:
-                self._open = h5py.File(self._file, "r")
+                self._open = h5py.File(_stream_if_open(self._file), "r")
             except OSError as error:
                 raise ReadError(
                     f"{self.name} is damaged: {_reason(error)}",
@@ -151,6 +154,27 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
 
 def _listed(groups: Mapping[str, list[Tensor]]) -> tuple[Group, ...]:
     return tuple(Group(name, None, tuple(found)) for name, found in groups.items())
+
+
+class _Stream(io.FileIO):
+    """A file that is closed when HDF5, which opens it no other way, lets go of it."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _stream_if_open(file: Any) -> Any:
+    """The file, as a stream where it is one that HDF5 has open by its path: that would be read in its place, as it was
+    then, also after another program wrote it anew (H5Fint.c, `H5F_open`, and `H5F__sfile_search`)."""
+    if not isinstance(file, str | os.PathLike):
+        return file
+    with contextlib.suppress(OSError):
+        here = Path(file).stat()
+        for each in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_ALL):
+            with contextlib.suppress(OSError, ValueError, RuntimeError):  # a stream has no path
+                if os.path.samestat(Path(os.fsdecode(h5py.h5f.get_name(each))).stat(), here):
+                    return _Stream(file)
+    return file
 
 
 def legacy_groups(source: H5Source, group: h5py.Group) -> dict[str, list[Tensor]]:

@@ -373,14 +373,14 @@ def renumber(graph: Graph, path: str, keras_3: bool) -> Graph:
 
 def _refuse_loops(graph: Graph, path: str) -> None:
     """Raises `ConfigError` where the calls cannot be ordered so that each comes after those it takes outputs of."""
+    calls = {(layer.name, i) for layer in graph.layers for i in range(len(layer.calls))}
     waiting = {
-        (layer.name, i): {(ref.layer, ref.call) for ref in call.refs()}
+        (layer.name, i): {(ref.layer, ref.call) for ref in call.refs()} & calls
         for layer in graph.layers
         for i, call in enumerate(layer.calls)
     }
     users: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for user, needs in waiting.items():
-        needs.intersection_update(waiting)
         for need in needs:
             users.setdefault(need, []).append(user)
     ready = [call for call, needs in waiting.items() if not needs]

@@ -179,6 +179,7 @@ class File:
         self.base = 0
         self.root = Table()  # the superblock's own entry for the root, where it has one
         self._steps = 0
+        self._collection: tuple[int, dict[int, tuple[int, int]]] = UNDEFINED, {}  # the one read last
 
     def _step(self, count: int = 1) -> None:
         self._steps += count
@@ -366,6 +367,19 @@ class File:
         return found
 
     def _global(self, address: int, index: int) -> bytes:
+        """An object of a collection of the global heap (III.E), which is read once for objects that are asked for in a
+        row."""
+        if self._collection[0] != address:
+            objects: dict[int, tuple[int, int]] = {}
+            for number, where in self._objects(address):
+                objects.setdefault(number, where)
+            self._collection = address, objects
+        if index not in self._collection[1]:
+            raise Gone("not in the global heap")
+        return self.at(*self._collection[1][index])
+
+    def _objects(self, address: int) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Number, address and size of each object, as far as the collection is there."""
         head = self.at(address, 16)
         if head[:4] != b"GCOL":
             raise Gone("no global heap")
@@ -373,13 +387,14 @@ class File:
         at, end = address + 16, address + size
         while at + 16 <= end:
             self._step()
-            number, _, _, length = struct.unpack("<HHIQ", self.at(at, 16))
-            if number == index:
-                return self.at(at + 16, length)
+            try:
+                number, _, _, length = struct.unpack("<HHIQ", self.at(at, 16))
+            except Gone:
+                break
             if not number:
                 break
+            yield number, (at + 16, length)
             at += 16 + (length + 7 & ~7)
-        raise Gone("not in the global heap")
 
     def data(self, found: Object) -> np.ndarray:
         """The values of a dataset. Raises `Gone` where one of its bytes is lost or was never written."""

@@ -180,12 +180,27 @@ def apply(
     log = _Log()
     model = artifact.model
     assert model is not None, "rules need an architecture"
+    given = objects or {}
+    classes = _classes(model)
     for each in rules:
-        if each.writers(artifact.dialect):
-            context = Context(model, artifact.writer, objects or {})
-            model = _apply(each, model, context, log, instead)
+        if not each.writers(artifact.dialect) or not _may_concern(each, classes, given):
+            continue
+        changed = _apply(each, model, Context(model, artifact.writer, given), log, instead)
+        if changed is not model:
+            model, classes = changed, _classes(changed)
     done = artifact.replace(model=model, dialect=KERAS_3)
     return Outcome(done, tuple(log.changes), tuple(log.findings), tuple(log.refused))
+
+
+def _classes(model: Layer) -> frozenset[str]:
+    return frozenset(layer.class_name for layer in model.walk())
+
+
+def _may_concern(each: Rule, classes: frozenset[str], given: Mapping[str, Any]) -> bool:
+    """Whether a model with layers of these classes has any that the rule is for: most have none, and need no walk."""
+    if each.layers is None or not classes.isdisjoint(each.layers):
+        return True
+    return any(isinstance(given.get(name), type) for name in classes)
 
 
 def _stock_base(given: type, neutral: bool) -> str | None:
@@ -218,6 +233,21 @@ def _on_subclass(each: Rule, layer: Layer, context: Context, given: type) -> Lay
     return Noted(mine, result.findings) if isinstance(result, Noted) else mine
 
 
+def _apply_below(
+    each: Rule,
+    layer: Layer,
+    parts: Sequence[tuple[str, Layer]],
+    context: Context,
+    log: _Log,
+    instead: Callable[[Layer, NotEquivalent], Layer] | None,
+) -> Layer:
+    made = {key: _apply(each, part, context, log, instead) for key, part in parts}
+    if all(made[key] is part for key, part in parts):
+        return layer
+    chains = [made[key] for key, part in parts if made[key].is_model and not part.is_model]
+    return splice(layer.map_parts(lambda key, part: made[key]), *chains)
+
+
 def _apply(
     each: Rule,
     layer: Layer,
@@ -225,13 +255,8 @@ def _apply(
     log: _Log,
     instead: Callable[[Layer, NotEquivalent], Layer] | None,
 ) -> Layer:
-    below = replace(context, graph=layer.graph)
-    parts = {key: _apply(each, part, below, log, instead) for key, part in layer.parts()}
-    if any(parts[key] is not part for key, part in layer.parts()):
-        chains = [parts[key] for key, part in layer.parts() if parts[key].is_model and not part.is_model]
-        layer = layer.map_parts(lambda key, part: parts[key])
-        for chain in chains:
-            layer = splice(layer, layer.graph[chain.name] if layer.graph else chain)
+    if parts := layer.parts():
+        layer = _apply_below(each, layer, parts, replace(context, graph=layer.graph), log, instead)
     given = context.objects.get(layer.class_name)
     own = given if isinstance(given, type) and each.layers is not None else None
     if own is None and not each.applies_to(layer):

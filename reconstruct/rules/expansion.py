@@ -19,43 +19,45 @@ def chain(layer: Layer, *layers: Layer) -> Layer:
     return Layer("Sequential", layer.name, {}, graph=Graph(placed), calls=layer.calls, path=layer.path)
 
 
-def splice(model: Layer, small: Layer) -> Layer:
-    """The model with the layers of the sequential `small`, one of its layers, in place of it.
+def splice(model: Layer, *chains: Layer) -> Layer:
+    """The model with the layers of each of the sequential `chains`, which are among its layers, in place of it.
 
     Masks pass along plain layers, but not through a nested model (Keras 3, `Layer.supports_masking`).
     """
-    graph, inner = model.graph, small.graph
-    if graph is None or inner is None or not inner.sequential:
+    graph = model.graph
+    if graph is None:
         return model
-    names = {n.name: n.name if n.name == small.name else f"{small.name}_{n.name}" for n in inner.layers}
-    taken = {n.name for n in graph.layers} - {small.name}
-    for old, new in names.items():
-        while new in taken:
-            new += "_"
-        taken.add(new)
-        names[old] = new
-    parts: list[Layer] = []
-    for part in inner.layers:
-        part = part.replace(name=names[part.name], config={**part.config, "name": names[part.name]})
-        count = len(small.calls)
-        calls = tuple(Call((Ref(parts[-1].name, i),)) for i in range(count)) if parts else small.calls
-        parts.append(part.replace(calls=calls))
-    last = parts[-1].name
+    taken = {layer.name for layer in graph.layers}
+    parts = {small.name: _renamed(small, taken) for small in chains if small.graph and small.graph.sequential}
 
     def ref(r: Ref) -> Ref:
-        return Ref(last, r.call, r.output) if r.layer == small.name else r
+        return Ref(parts[r.layer][-1].name, r.call, r.output) if r.layer in parts else r
 
-    own = {p.name for p in parts}
+    def moved(layer: Layer) -> Layer:
+        if not any(r.layer in parts for call in layer.calls for r in call.refs()):
+            return layer
+        return layer.replace(calls=tuple(call.map(ref) for call in layer.calls))
+
     layers: list[Layer] = []
     for layer in graph.layers:
-        layers.extend(parts if layer.name == small.name else [layer])
-    moved = tuple(
-        n
-        if (n.name in own and n is not parts[0]) or not any(r.layer == small.name for c in n.calls for r in c.refs())
-        else n.replace(calls=tuple(c.map(ref) for c in n.calls))
-        for n in layers
-    )
-    return model.replace(graph=Graph(moved, graph.inputs, map_refs(graph.outputs, ref)))
+        first, *others = parts.get(layer.name, [layer])
+        layers += [moved(first), *others]
+    return model.replace(graph=Graph(tuple(layers), graph.inputs, map_refs(graph.outputs, ref)))
+
+
+def _renamed(small: Layer, taken: set[str]) -> list[Layer]:
+    """The layers of a chain with names that no other of the model has, which come into `taken`."""
+    assert small.graph is not None
+    taken.discard(small.name)
+    parts: list[Layer] = []
+    for part in small.graph.layers:
+        name = part.name if part.name == small.name else f"{small.name}_{part.name}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        calls = tuple(Call((Ref(parts[-1].name, i),)) for i in range(len(small.calls))) if parts else small.calls
+        parts.append(part.replace(name=name, config={**part.config, "name": name}, calls=calls))
+    return parts
 
 
 def op(name: str, function: str, *args: Any, **kwargs: Any) -> Layer:

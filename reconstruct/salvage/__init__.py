@@ -6,7 +6,7 @@ Truncated downloads, interrupted writes, flipped bytes, damaged archives. `recov
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ def salvage(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output_path: str | os.PathLike[str],
     limits: Limits = DEFAULT,
+    on_progress: Callable[[str], None] = lambda message: None,
 ) -> Salvage:
     """Write to `output_path` what a damaged file still holds, or several damaged copies of one file together.
 
@@ -95,7 +96,7 @@ def salvage(
     """
     every = [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(path) for path in paths]
     sources = tuple(str(path) for path in every)
-    found = contents.read(every, limits)
+    found = contents.read(every, limits, on_progress)
     model = lists.model_of(found.config)
     damaged = ["/".join(path) for path, node in found.tree.walk() if not node.whole]
     if found.archive and model is not None:
@@ -108,12 +109,13 @@ def salvage(
     if not intact and found.config is None:
         message = f"nothing is left in {sources[0]}: no array of which all bytes are there, and no config"
         raise ReadError(message, path=sources[0], hint="look for another copy", code="E_CORRUPT")
-    written = output.write(found, Path(output_path), sources)
+    written = output.write(found, Path(output_path), sources, on_progress)
     lost = [
         Lost(path, array.shape, None if array.dtype is None else array.dtype.name, array.lost)
         for path, array in arrays.items()
         if array.lost
     ]
+    on_progress("reading back what was written")
     container, lost, unreadable = _read_back(written[0], lost, limits)
     unnamed = [
         "/".join(path)

@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from reconstruct.artifact import Finding
 from reconstruct.errors import ConfigError, ReadError
@@ -22,6 +22,7 @@ from reconstruct.salvage.hdf5 import Reader
 from reconstruct.salvage.names import text_of
 from reconstruct.salvage.tree import Node
 
+Say: TypeAlias = Callable[[str], None]
 # Findings after which all values may be wrong
 DOUBTS = ("checksum_mismatch", "copies_differ", "doubted_before")
 _GET_AGAIN = "get the file again from where it came from"
@@ -42,20 +43,20 @@ class Content:
     findings: list[Finding] = field(default_factory=list)
 
 
-def read(paths: Sequence[Path], limits: Limits) -> Content:
+def read(paths: Sequence[Path], limits: Limits, say: Say = lambda message: None) -> Content:
     """What copies of one file hold. Raises `ReadError` for what is no model at all, and for what holds nothing."""
     kinds = {_kind(path) for path in paths}
     sources = [Bytes(_bytes(path)) for path in paths]
     source = copies.together(sources, [str(path) for path in paths])
     held = sum(_held(path) for path in paths)
-    content = _archive(source, limits, held) if "zip" in kinds or "unknown" in kinds else None
+    content = _archive(source, limits, held, say) if "zip" in kinds or "unknown" in kinds else None
     if content is None:
         start = 0 if kinds == {"hdf5"} else signatures.start_of_hdf5(source)
         if start is None:
             message = f"{paths[0]} is no Keras model, or nothing of one is left in it"
             raise ReadError(message, path=str(paths[0]), hint=_GET_AGAIN, code="E_NOT_A_MODEL")
         content = Content(False, Node(whole=False))
-        _tree(content, source, lambda each: zips.Part(each, start), start, limits, held)
+        _tree(content, source, lambda each: zips.Part(each, start), start, limits, held, say)
         content.config = _of_attribute(content, limits)
     _of_earlier_salvage(content, limits)
     return content
@@ -104,8 +105,9 @@ def _held(path: Path) -> int:
     return min(state.st_size, getattr(state, "st_blocks", state.st_size) * 512)
 
 
-def _archive(source: Copies, limits: Limits, held: int) -> Content | None:
+def _archive(source: Copies, limits: Limits, held: int, say: Say) -> Content | None:
     """What is in a `.keras` archive; None where it is none."""
+    say("looking for the members of an archive")
     found = zips.members(source, ("config.json", "metadata.json", WEIGHTS), limits)
     if not found:
         return None
@@ -121,7 +123,7 @@ def _archive(source: Copies, limits: Limits, held: int) -> Content | None:
     if weights is None:
         start = signatures.start_of_hdf5(source)
         if start is not None:
-            _tree(content, source, lambda each: zips.Part(each, start), start, limits, held)
+            _tree(content, source, lambda each: zips.Part(each, start), start, limits, held, say)
         return content
     content.proved = weights.state == "whole"
     if weights.state == "changed":
@@ -130,20 +132,26 @@ def _archive(source: Copies, limits: Limits, held: int) -> Content | None:
         content.findings.append(Finding("checksum_mismatch", "error", WEIGHTS, message, hint))
     if isinstance(weights.source, zips.Part):
         part = weights.source
-        _tree(content, source, lambda each: zips.Part(each, part.start, part.size), part.start, limits, held)
+        _tree(content, source, lambda each: zips.Part(each, part.start, part.size), part.start, limits, held, say)
     else:
-        content.tree = Reader(weights.source, limits).tree()
+        content.tree = Reader(weights.source, limits, say=say).tree()
     return content
 
 
 def _tree(
-    content: Content, source: Copies, part: Callable[[Copies], zips.Part], start: int, limits: Limits, held: int
+    content: Content,
+    source: Copies,
+    part: Callable[[Copies], zips.Part],
+    start: int,
+    limits: Limits,
+    held: int,
+    say: Say,
 ) -> None:
     """Read the tree with each copy as the first, since a structure that is damaged in one may be whole in another."""
     trees = []
     turns = list(source.turned()) if len(source.different) else [source]
     for turn in turns:
-        reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b), held)
+        reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b), held, say)
         trees.append(reader.tree())
         if turn is turns[0] and reader.declared is not None:
             missing = reader.declared - reader.file.source.size  # it counts what is before the base address, too

@@ -43,11 +43,13 @@ class Reader:
         limits: Limits = DEFAULT,
         doubtful: Callable[[int, int], bool] = lambda start, end: False,
         held: int | None = None,
+        say: Callable[[str], None] = lambda message: None,
     ) -> None:
         self.file = raw_hdf5.File(source)
         self._held = source.size if held is None else held
         self._doubtful = doubtful
         self.limits = limits
+        self.say = say
         self.declared: int | None = None
         self.seen: dict[int, Node] = {}  # by address
         self._members_seen = 0
@@ -92,6 +94,7 @@ class Reader:
                 self._shared.append((self.seen[found.address], node))
                 continue
             self.seen[found.address] = node
+            self.say(f"reading: {len(self.seen)} groups and arrays")
             self._claim_all(found.blocks)
             node.address = found.address
             node.whole = found.whole and not found.dense and not found.lost_attributes
@@ -103,6 +106,7 @@ class Reader:
             if wanted is not None:
                 wanted = names.expected(node.attributes, wanted)
             members, cached = self._members(found, node, wanted)
+            inner = names.below(wanted or ())
             for name, address in members:
                 self._members_seen += 1
                 if self._members_seen > self.limits.h5_objects or depth >= self.limits.h5_depth:
@@ -117,8 +121,8 @@ class Reader:
                     node.whole = False
                     child.array = Array(None, None, gone, NO_HEADER)
                     continue
-                inner = None if name == "vars" else names.below(wanted or (), name)  # its arrays have numbers
-                todo.append((child, below, inner, depth + 1))
+                numbered = name == "vars"  # so are the arrays in it
+                todo.append((child, below, None if numbered else inner.get(name, ()), depth + 1))
 
     def _lose_names(self, root: Node, first: Node, second: Node) -> None:
         """What two paths lead to keeps neither, since nothing says which is right; but a group is not in itself."""

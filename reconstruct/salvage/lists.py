@@ -32,9 +32,10 @@ def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
     if config is None and group is not root:
         message = "the architecture is lost: what is written is a file of weights alone"
         findings.append(Finding("config_lost", "error", "model_config", message, "put the config beside it as JSON"))
-        found = root.children.get(LOST_AND_FOUND)
+        found = root.children.pop(LOST_AND_FOUND, Node(whole=False))
+        found.children |= {name: node for name, node in root.children.items() if node is not group}
         root = group
-        if found is not None:
+        if found.children:
             root.children.setdefault(LOST_AND_FOUND, found)
     if names.listed(group.attributes, "layer_names") is None:
         if all(names.listed(node.attributes, "weight_names") is None for node in group.children.values()):

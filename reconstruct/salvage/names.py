@@ -76,9 +76,13 @@ def expected(attributes: dict[str, Any], above: Paths) -> Paths:
     return above if weights is None else paths(weights)
 
 
-def below(wanted: Paths, name: str) -> Paths:
-    """What of the paths is below a group of this name."""
-    return tuple(path[1:] for path in wanted if path[0] == name and len(path) > 1)
+def below(wanted: Paths) -> dict[str, Paths]:
+    """What of the paths is below each group, by its name."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for head, *rest in wanted:
+        if rest:
+            found.setdefault(head, []).append(tuple(rest))
+    return {head: tuple(rests) for head, rests in found.items()}
 
 
 def by_place(wanted: Paths, offsets: Sequence[int], claims: Mapping[int, str | None]) -> dict[int, str]:

@@ -35,7 +35,9 @@ def place(reader: Reader, root: Node) -> None:
 
 def _headers(reader: Reader) -> Iterator[tuple[int, Object]]:
     count = 0
+    size = reader.file.source.size
     for address in signatures.headers(reader.file.source, reader.file.base):
+        reader.say(f"searching for what has lost its place: {100 * (reader.file.base + address) // size} %")
         if address in reader.seen:
             continue
         found = reader.object(address)

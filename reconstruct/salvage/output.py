@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from reconstruct.salvage.content import DOUBTS, Content
 _DATE = (1980, 1, 1, 0, 0, 0)  # so that the same content gives the same file
 
 
-def write(content: Content, target: Path, sources: Sequence[str]) -> list[Path]:
+def write(
+    content: Content, target: Path, sources: Sequence[str], say: Callable[[str], None] = lambda message: None
+) -> list[Path]:
     """Write the content to `target`, whole or not at all, and the config of a `.keras` file beside it unless `target`
     is one itself. Gives the files written. Raises `ReadError` where that is not possible."""
     if target.suffix == ".keras" and not content.archive:
@@ -37,9 +39,9 @@ def write(content: Content, target: Path, sources: Sequence[str]) -> list[Path]:
         raise ReadError(message, path=str(target), hint="name it .h5: it then holds the weights")
     with writing.replacing(target) as file:
         if target.suffix == ".keras":
-            _write_archive(content, file, sources)
+            _write_archive(content, file, sources, say)
         else:
-            _write_hdf5(content, file, sources)
+            _write_hdf5(content, file, sources, say)
     if not content.archive or content.config is None or target.suffix == ".keras":
         return [target]
     beside = target.with_name(next(iter(config_names(target)), f"{target.stem}.json"))
@@ -53,10 +55,10 @@ def _with_version(content: Content) -> dict[str, Any]:
     return {**content.config, **({"keras_version": version} if version else {})}
 
 
-def _write_archive(content: Content, file: Path, sources: Sequence[str]) -> None:
+def _write_archive(content: Content, file: Path, sources: Sequence[str], say: Callable[[str], None]) -> None:
     weights = file.with_name(f"{file.name}-weights")
     try:
-        _write_hdf5(content, weights, sources)
+        _write_hdf5(content, weights, sources, say)
         with zipfile.ZipFile(file, "w") as archive:
             for name, value in (("metadata.json", content.metadata), ("config.json", content.config)):
                 if value is not None:
@@ -71,11 +73,12 @@ def _write_archive(content: Content, file: Path, sources: Sequence[str]) -> None
         weights.unlink(missing_ok=True)
 
 
-def _write_hdf5(content: Content, file: Path, sources: Sequence[str]) -> None:
+def _write_hdf5(content: Content, file: Path, sources: Sequence[str], say: Callable[[str], None]) -> None:
     with h5py.File(file, "w") as written:
         doubts = [f.message for f in content.findings if f.code in DOUBTS]
         written.attrs[SALVAGED] = json.dumps({"sources": [Path(source).name for source in sources], "doubts": doubts})
-        for path, node in content.tree.walk():
+        for count, (path, node) in enumerate(content.tree.walk(), 1):
+            say(f"writing: {count} groups and arrays")
             where = "/".join(path)
             if node.array is None:
                 made = written.require_group(where) if where else written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -281,3 +282,24 @@ def test_a_layer_of_a_users_class_is_read_as_the_layer_that_it_extends(given: ty
     assert made.class_name == given.__name__
     assert "time_major" not in made.config
     assert made.weights["kernel"].read()[0, 0] == pytest.approx(scaled)
+
+
+def test_what_a_rule_makes_is_seen_by_the_next_that_is_for_it() -> None:
+    @rule(layers=("Second",))
+    def third(layer: Layer) -> Layer:
+        """Keras 9 calls it so."""
+        return layer.replace(class_name="Third")
+
+    model, changes = run(sequential(layer("Split", "s")), third, split, third)
+    assert sketch(model) == "s_first = First\ns = Third"
+    assert [change.rule for change in changes] == ["split", "third"]
+
+
+def test_a_large_model_takes_no_quadratic_time() -> None:
+    layers = [layer("InputLayer", "0")]
+    for i in range(1, 2000):
+        layers.append(called(layer("Split" if i % 2 else "Dense", str(i), units=1), str(i - 1)))
+    started = time.process_time()
+    _, changes = run(functional(*layers), split, bigger, *rules.RULES)
+    assert len([change for change in changes if change.rule in ("split", "bigger")]) == 1999
+    assert time.process_time() - started < 10

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 import reconstruct
+from reconstruct.readers.raw_hdf5 import Bytes
+from reconstruct.salvage import signatures
 from tests.salvage.damage import FILES, HEADER, arrays, extents, same
 from tests.salvage.test_salvage import salvaged
 
@@ -252,3 +254,14 @@ def test_a_file_of_holes_takes_no_memory(tmp_path: Path) -> None:
         pytest.skip("this file system has no files with holes")
     found = reconstruct.salvage(path, tmp_path / "out.h5")
     assert [lost.path for lost in found.lost] == ["layers/dense/vars/2"]
+
+
+def test_headers_behind_values_of_an_odd_size_are_found() -> None:
+    def odd(file: h5py.File) -> None:
+        for i in range(4):
+            file[f"layers/dense/vars/{i}"] = (numbers(2051) * 100).astype("i1")
+
+    data = made(odd)
+    headers = {header_end - HEADER for header_end, _ in extents(data).values()}
+    assert any(address % 8 for address in headers)
+    assert headers <= set(signatures.headers(Bytes(data)))

@@ -23,6 +23,7 @@ HDF5 = [
     "keras-2.3.1/" + sorted(p.name for p in (FILES / "keras-2.3.1").glob("*.h5"))[0],
     "keras-3.15/cnn_h5.h5",
     "keras-3.15/json_beside_weights.weights.h5",
+    "tf_keras-2.21/as_tf_2_2_4_tf.h5",
 ]
 KERAS = ["keras-3.15/cnn_zip.keras", "keras-3.15/attention.keras", "keras-3.15/compiled_adam.keras"]
 PARTS = (0.25, 0.5, 0.75, 0.95)
@@ -274,3 +275,12 @@ def test_a_hostile_file_does_no_harm(tmp_path: Path, name: str) -> None:
     there = [p for p in sorted(tmp_path.rglob("*")) if not p.is_relative_to(tmp_path / "out")]
     assert there == before
     assert sum(p.stat().st_size for p in (tmp_path / "out").glob("*")) < 64 << 20
+
+
+def test_it_says_what_it_does(tmp_path: Path) -> None:
+    said: list[str] = []
+    data = (FILES / HDF5[0]).read_bytes()
+    (tmp_path / "cut.h5").write_bytes(data[: len(data) // 2])
+    reconstruct.salvage(tmp_path / "cut.h5", tmp_path / "out.h5", on_progress=said.append)
+    stages = list(dict.fromkeys(message.split(":")[0] for message in said))
+    assert stages == ["reading", "searching for what has lost its place", "writing", "reading back what was written"]

@@ -19,9 +19,10 @@ _LIBRARY = "keras-bert"
 def gelu_by_tanh(layer: Layer, context: Context) -> Layer:
     """What keras-bert calls gelu is approximated by tanh, but by erf as in Keras until version 0.80: Dense layers and
     an operation of Keras. Nothing but the date of tf.keras tells the versions apart."""
-    of_bert = any(n.class_name == "TokenEmbedding" for n in context.model.walk())
     recent = context.writer.is_tf_keras and context.writer.version >= (2, 7, 0)
-    if layer.config.get("activation") != "gelu" or not of_bert or not recent:
+    if layer.config.get("activation") != "gelu" or not recent:
+        return layer
+    if all(n.class_name != "TokenEmbedding" for n in context.model.walk()):
         return layer
     if layer.class_name == "Dense":
         nodes = [
