@@ -7,7 +7,7 @@ engine/saving.py. Keras 3's own files have no lists; there only a header says th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
         _put(group, "layer_names", layers)
         message = f"the list of layers is lost; it was made anew of the {len(layers)} that are there"
         findings.append(Finding("list_lost", "warning", "layer_names", message))
-    _reconcile(group, "layer_names", list(group.children), _names_in(config), findings)
+    _reconcile(group, "layer_names", group.children, _names_in(config), findings)
     for layer in names.listed(group.attributes, "layer_names") or []:
         _complete_group(group, layer, findings)
     if "optimizer_weights" in root.children:
@@ -87,14 +87,17 @@ def _complete_group(group: Node, layer: str, findings: list[Finding]) -> None:
             below.array = Array(None, None, gone, NO_HEADER)
 
 
-def _reconcile(group: Node, attribute: str, here: Sequence[str], right: Sequence[str], findings: list[Finding]) -> None:
+def _reconcile(group: Node, attribute: str, here: Iterable[str], right: Sequence[str], findings: list[Finding]) -> None:
     """Where a listed name and the name of what is there differ in one byte, one of them is damaged: what the list says
     becomes the name of both, unless it is no UTF-8, or the other is known to be `right`."""
     listed = names.listed(group.attributes, attribute) or []
+    there = set(here)
+    unlisted = there.difference(listed)
     for i, name in enumerate(listed):
-        other = None if name in here else names.twin(name, [h for h in here if h not in listed])
+        other = None if name in there else names.twin(name, unlisted)
         if other is None:
             continue
+        unlisted.remove(other)
         if other in right or not _is_name(name):
             listed[i] = other
         else:
@@ -135,8 +138,9 @@ def _put(group: Node, attribute: str, listed: Sequence[str]) -> None:
 def _in_order(group: Node, order: Sequence[str]) -> list[str]:
     """The layers that are there, in the order of the config if that names them all, else as they lie in the file."""
     here = [n for n, node in group.children.items() if n not in (LOST_AND_FOUND, "top_level_model_weights")]
-    if set(here) <= set(order):
-        return [name for name in order if name in here]
+    there = set(here)
+    if there <= set(order):
+        return [name for name in order if name in there]
     return sorted(here, key=lambda name: group.children[name].address)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import ne
 from typing import Any
@@ -117,11 +119,13 @@ def of_layers(order: Sequence[str], here: Mapping[int, str], weights: Mapping[in
     The weights of a layer mostly carry its name. Where they do so in all groups, they decide. Where they do not, as in
     nested models and for layers that were renamed, only place does.
     """
-    claims = {address: claimed(found, set(order)) for address, found in weights.items() if found}
+    names = set(order)
+    claims = {address: claimed(found, names) for address, found in weights.items() if found}
     if not all(name and name == here.get(address, name) for address, name in claims.items()):
         return in_sequence(order, here, [address for address in weights if address not in here])
     own = {address: str(name) for address, name in claims.items()}
-    once = {a: n for a, n in own.items() if a not in here and list(own.values()).count(n) == 1}
+    count = Counter(own.values())
+    once = {a: n for a, n in own.items() if a not in here and count[n] == 1}
     if own.keys() & here.keys():
         return once
     return own if len(once) == len(own) >= _ENOUGH else {}
@@ -139,7 +143,7 @@ def in_sequence(order: Sequence[str], here: Mapping[int, str], orphans: Iterable
     rest = sorted(address for address in orphans if address not in here)
     found: dict[int, str] = {}
     for (start, first), (end, last) in itertools.pairwise(known):
-        between = [a for a in rest if start < a < end]
+        between = rest[bisect_right(rest, start) : bisect_left(rest, end)]
         missing = order[first + 1 : last]
         if first >= last or len(between) != len(missing) or len(missing) > 1:
             return {}
