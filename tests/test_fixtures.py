@@ -124,6 +124,7 @@ UNUSED = {
 # layer (`groups` of -1, the size of patches, places of pixels, shapes), layers of a residual block whose output nobody
 # uses, and an initializer.
 SAID_OTHERWISE = (
+    "files/keras-2.2.4/locally_connected_channels_first",
     "files/keras-contrib-2.0.8/group_normalization",
     "files/keras-retinanet-1.0.0/",
     "files/keras-tcn-3.5.4/",
@@ -248,8 +249,10 @@ WITHOUT_A_FIXTURE |= {rule.name for rule in lambdas.RULES}
 
 WITHOUT_A_FIXTURE |= {"foreign_activation_apart", "fixed_dropout"}
 WITHOUT_A_FIXTURE |= {"qkeras_without_translation", "cluster_weights", "hub_layer"}  # they only refuse
-# It draws random numbers: tests/objects/test_known_random.py
-WITHOUT_A_FIXTURE |= {"sampling"}
+# They draw random numbers: tests/objects/test_known_random.py
+WITHOUT_A_FIXTURE |= {"sampling", "lasting_dropout"}
+# Genuine files of both are written while the tests run: tests/generated
+WITHOUT_A_FIXTURE |= {"lookup_counts", "grouped_query_attention"}
 # What Keras 3.15.1 writes for it, no Keras reads: tests/rules has its case, tests/generated its model.
 WITHOUT_A_FIXTURE |= {"shear_range"}
 # A name that Keras 3 has and the writer's Keras had not: nothing is computed otherwise, an assumption is reported.
