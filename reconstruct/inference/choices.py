@@ -434,6 +434,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         return {"max_value": {None: 0.1, 6.0: 3.0}}
     if name == "Embedding" and _masked(context):
         return {"mask_zero": priors.MASK_ZERO}
+    if name == "Masking":
+        return {"mask_value": priors.MASK_VALUE}
     return {}
 
 
@@ -444,7 +446,9 @@ def _masked(context: Context) -> bool:
 
 
 _KEEPS_MASK = (
-    "Dense Activation Dropout SpatialDropout1D GaussianNoise BatchNormalization LayerNormalization Add".split()
+    *"Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout".split(),
+    *"BatchNormalization LayerNormalization Merge".split(),
+    *(name for name in MERGES if name != "Dot"),
 )
 
 

@@ -29,7 +29,7 @@ from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
 from reconstruct.inference.shapes import Shape, spatial
 from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, relaxed, tied
-from reconstruct.inference.wiring import MERGING, contexts, taken_by, wirings
+from reconstruct.inference.wiring import MERGING, contexts, orders, taken_by, wirings
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import is_placeholder, placeholder
 
@@ -90,7 +90,8 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     evaluator = search.Evaluator(weights, dialect.major < 3)
     found = search.Search(evaluator, examples, until, say).run(search.opened(f, c) for f, c in candidates)
     if found is None:
-        first = next(_forms(known, base, moments, replace(hints, examples=None), until + 10), None)
+        shapes = replace(hints, examples=None, input_shape=_given(hints))
+        first = next(_forms(known, base, moments, shapes, until + 10), None)
         if first is None:
             return _held(artifact, evidence, dialect, "no model was found that fits shapes and examples")
         opened = search.opened(*first)
@@ -144,7 +145,13 @@ def _forms(
 ) -> Iterator[tuple[Form, list[Context]]]:
     """The forms of all wirings: a few of each in turn, more of the likelier ones."""
     wired = time.thread_time() + (until - time.monotonic()) * WIRING_SHARE
-    streams = [_forms_of(wiring, base, moments, hints, until) for each in known for wiring in wirings(each, wired)]
+    targets = None if hints.examples is None else [y.shape[1:] for y in hints.examples[1]]
+    streams = [
+        _forms_of(ordered, base, moments, hints, until)
+        for each in known
+        for wiring in wirings(each, wired)
+        for ordered in orders(wiring, _given(hints), targets)
+    ]
     portion = FORMS_AT_ONCE
     while streams and time.monotonic() < until:
         left = []

@@ -151,7 +151,7 @@ class Evaluator:
             assert layer is not None
             given, masks = zip(*(arrays[alias[j]] for j in wiring.nodes[i].inputs), strict=True)
             array = run(layer, given, self.weights, self.keras_2, masks[0])
-            arrays[i] = self._keep(ids[i], array, mask_after(layer, given, masks))
+            arrays[i] = self._keep(ids[i], array, mask_after(layer, given, masks, self.keras_2))
         return [arrays[alias[i]][0] for i in wiring.outputs]
 
     def _id(self, key: Any) -> int:
@@ -498,5 +498,8 @@ def _others(inputs: Sequence[Array]) -> list[Array]:
             found.append(other)
         else:
             spread = float(x.std()) or 1.0
-            found.append((x.mean() + 2 * spread * rng.standard_normal(rows.shape)).astype("float32"))
+            other = (x.mean() + 2 * spread * rng.standard_normal(rows.shape)).astype("float32")
+            if x.ndim == 3:  # steps padded at the end
+                other[:, -1] = 0
+            found.append(other)
     return found

@@ -109,3 +109,51 @@ def test_examples_decide_masks_and_what_a_decoder_starts_from(tmp_path: Path) ->
     assert recovery.status == "verified"
     more = [RNG.integers(0, 8, (5, n)).astype("float32") for n in (5, 6)]
     np.testing.assert_allclose(np.asarray(recovery.model(more)), np.asarray(original(more)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lowest", [0, 1])
+def test_masks_that_are_joined_are_open_where_no_example_has_an_index_to_mask(lowest: int, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    words, kinds = L.Input((6,)), L.Input((6,))
+    joined = L.concatenate([L.Embedding(9, 4, mask_zero=True)(words), L.Embedding(5, 3, mask_zero=True)(kinds)])
+    original = keras.Model([words, kinds], L.Dense(2)(L.GRU(5)(joined)))
+    for weight in original.weights:
+        weight.assign(RNG.standard_normal(weight.shape))
+    inputs = [RNG.integers(lowest, n, (24, 6)).astype("float32") for n in (9, 5)]
+    recovery = of_examples(original, inputs, tmp_path)
+    assert any("mask_zero" in a["message"] for a in recovery.report["assumptions"]) == (lowest > 0)
+    if lowest == 0:
+        assert recovery.status == "verified"
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_what_a_masking_leaves_out_is_told_by_padded_examples_alone(padded: bool, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    original = keras.Sequential([L.Input((6, 3)), L.Masking(-1.0), L.LSTM(5), L.Dense(2)])
+    x = RNG.standard_normal((24, 6, 3)).astype("float32")
+    if padded:
+        x[::2, 4:] = -1.0
+    recovery = of_examples(original, [x], tmp_path)
+    assert recovery.status == ("verified" if padded else "partial")
+    assert any("mask_value" in a["message"] for a in recovery.report["assumptions"]) != padded
+
+
+def test_inputs_and_outputs_are_in_the_order_of_the_examples(tmp_path: Path) -> None:
+    """A file has the deeper input first, and the deeper output last."""
+    keras.utils.set_random_seed(1)
+    noise, label = L.Input((4,)), L.Input((1,))
+    x = L.Multiply()([noise, L.Flatten()(L.Embedding(6, 4)(label))])
+    early = L.Dense(2)(x)
+    late = L.Dense(3)(L.Dense(5, activation="relu")(x))
+    original = keras.Model([noise, label], [late, early])
+    inputs = [RNG.standard_normal((12, 4)).astype("float32"), RNG.integers(0, 6, (12, 1)).astype("float32")]
+    assert of_examples(original, inputs, tmp_path).status == "verified"
+
+
+def of_examples(original: Any, inputs: list[Any], folder: Path) -> reconstruct.Recovery:
+    """What is recovered of the weights of a model, with what it gives for these inputs as examples."""
+    original.save_weights(folder / "weights.h5")
+    outputs = as_list(original(inputs if len(inputs) > 1 else inputs[0]))
+    arrays = {f"x{k}": x for k, x in enumerate(inputs)} | {f"y{k}": np.asarray(y) for k, y in enumerate(outputs)}
+    np.savez(folder / "e.npz", **arrays)
+    return reconstruct.recover(folder / "weights.h5", examples=folder / "e.npz", budget=40)
