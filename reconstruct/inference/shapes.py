@@ -284,10 +284,12 @@ def _merged(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
         out = list(inputs[0])
         out[axis] = total
         return tuple(out)
-    if any(not _same(inputs[0], s) for s in inputs[1:]):
-        broadcast = [all(n in (1, m) for n, m in zip(s, inputs[0], strict=True)) for s in inputs]
-        return inputs[0] if all(broadcast) and layer.class_name in ("Multiply", "Add") else None
-    return tuple(None if None in sizes else sizes[0] for sizes in zip(*inputs, strict=True))
+    axes = list(zip(*inputs, strict=True))
+    if layer.class_name in ("Multiply", "Add"):  # as a gate for each channel, or a value and advantages
+        axes = [tuple(n for n in sizes if n != 1) or (1,) for sizes in axes]
+    if any(len({*sizes} - {None}) > 1 for sizes in axes):
+        return None
+    return tuple(None if None in sizes else sizes[0] for sizes in axes)
 
 
 def _same(a: Shape, b: Shape) -> bool:

@@ -426,11 +426,12 @@ class _Graphs:
                 continue
             known = [t.channels for t in tensors]
             total = None if None in known else sum(n for n in known if n is not None)
-            equal = len({n for n in known if n is not None}) <= 1
             if sums or layer.class_name == "Merge":
-                own = next((n for n in known if n is not None), None)
-                if equal and (wanted is None or own is None or own == wanted):
-                    yield cost + (1.0 if layer.class_name == "Merge" else 0.0), inputs, own
+                own = max((n for n in known if n is not None), default=None)
+                spread = 1 in known and own != 1  # as a value over the advantages of actions (arXiv 1511.06581)
+                fitting = {n for n in known if n is not None} <= ({1, own} if sums else {own})
+                if fitting and (wanted is None or own is None or own == wanted):
+                    yield cost + (1.0 if spread or layer.class_name == "Merge" else 0.0), inputs, own
             if not sums and (wanted is None or total is None or total == wanted):
                 yield cost, inputs, total
 
@@ -581,6 +582,6 @@ def _given(layer: Layer, tensor: _Tensor) -> _Tensor:
         return _Tensor(tensor.channels if tensor.rank == 1 else None, 1)
     if name.startswith("Global"):
         return _Tensor(None if name.endswith("1D") else tensor.channels, 1)
-    if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector"):
+    if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector", "TimeDistributed"):
         return _Tensor(tensor.channels if name == "RepeatVector" else None, None)
     return tensor
