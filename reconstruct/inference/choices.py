@@ -123,8 +123,12 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
     oblong = not context.guessed and len(shape) == 3 and shape[0] != shape[1]
     if layer.is_model:
         yield from _known(fitted(layer, shape), context)
-    elif name in ("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"):
+    elif name in ("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D"):
         yield from _convolutions(layer, n, context, oblong)
+    elif name == "ConvLSTM2D":
+        for option in _convolutions(layer, n, context, oblong):
+            for every, cost in ((False, 0.3), (True, 1.2)):
+                yield Option(with_field(option.layer or layer, "return_sequences", every), option.cost + cost)
     elif name.endswith("Transpose"):
         for (stride, a), (padding, b) in itertools.product(
             priors.STRIDE_TRANSPOSED.items(), priors.PADDING_TRANSPOSED.items()
@@ -151,6 +155,9 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         yield from _reshapes(layer, shape, context)
     elif name == "RepeatVector":
         yield from _repeats(layer, context)
+    elif name == "TimeDistributed" and not layer.children:
+        if len(shape) > 1:
+            yield from _at_each_step(layer, shape)
     elif name == "Permute" and "dims" in layer.config:
         yield Option(layer, 0.0)
     elif name == "Permute":
@@ -301,6 +308,8 @@ def _reshapes(layer: Layer, shape: Shape, context: Context) -> Iterator[Option]:
                 yield Option(layer.having(target_shape=[height, places // height, channels]), cost)
     if following is None:
         yield from (Option(layer.having(target_shape=list(made)), cost) for made, cost in _last_shapes(size, context))
+    if len(shape) == 1 and context.following[:1] and context.following[0].class_name in ("Multiply", "Add"):
+        yield Option(layer.having(target_shape=[1, 1, size]), 0.4)  # a gate for each channel (arXiv 1709.01507)
     if following is None or following.class_name == "Dense":
         yield Option(layer.having(target_shape=[size]), 2.5 if len(shape) == 1 else 1.0)
         yield Option(layer.having(target_shape=[size, 1]), 2.0)
@@ -383,6 +392,14 @@ def _anything(layer: Layer, shape: Shape) -> Iterator[Option]:
             yield Option(option.layer.replace(name=layer.name, path=layer.path), option.cost)
 
 
+def _at_each_step(layer: Layer, shape: Shape) -> Iterator[Option]:
+    """A TimeDistributed without weights, of which a file says no more."""
+    each = Layer("Unknown", f"{layer.name}_each", {"name": f"{layer.name}_each"})
+    for option in _anything(each, shape[1:]):
+        if option.layer is not None:
+            yield Option(layer.replace(children={"layer": option.layer}), option.cost)
+
+
 # Numbers
 
 
@@ -434,6 +451,10 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         return {"max_value": {None: 0.1, 6.0: 3.0}}
     if name == "Embedding" and _masked(context):
         return {"mask_zero": priors.MASK_ZERO}
+    if name == "Rescaling" and "scale" not in layer.config:
+        return {"scale": priors.SCALE, "offset": priors.OFFSET}
+    if name == "Masking":
+        return {"mask_value": priors.MASK_VALUE}
     return {}
 
 
@@ -444,7 +465,9 @@ def _masked(context: Context) -> bool:
 
 
 _KEEPS_MASK = (
-    "Dense Activation Dropout SpatialDropout1D GaussianNoise BatchNormalization LayerNormalization Add".split()
+    *"Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout".split(),
+    *"BatchNormalization LayerNormalization Merge".split(),
+    *(name for name in MERGES if name != "Dot"),
 )
 
 

@@ -69,22 +69,47 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Arr
 _GIVEN, _MASK = "initial_state", "mask"  # beside the weights
 _MASKED = ("LSTM", "GRU", "SimpleRNN", "GlobalAveragePooling1D", "MultiHeadAttention")
 _KEEP_MASK = frozenset(
-    "Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout Masking "
+    "Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout "
     "BatchNormalization LayerNormalization TimeDistributed".split()
 )
 
 
-def mask_after(layer: Layer, inputs: Arrays, masks: Sequence[Array | None]) -> Array | None:
-    """The mask of what a layer gives, (batch, steps). Raises `NotComputed` where masks would be joined."""
+def mask_after(layer: Layer, inputs: Arrays, masks: Sequence[Array | None], keras_2: bool) -> Array | None:
+    """The mask of what a layer gives, (batch, steps)."""
     core = next(iter(layer.children.values())) if layer.class_name == "Bidirectional" else layer
     if layer.class_name == "Embedding":
         return np.asarray(inputs[0] != 0) if layer.config.get("mask_zero") else None
-    if layer.class_name in _MERGES and any(m is not None for m in masks):
-        raise NotComputed("masks that are joined")
+    if layer.class_name == "Masking":
+        return _unmasked(layer, inputs[0])
+    if layer.class_name in _MERGES:
+        return _joined(layer, inputs[0].ndim, masks, keras_2)
     keeps = (
         core.config.get("return_sequences") if core.class_name in _OWN_ACTIVATION else layer.class_name in _KEEP_MASK
     )
     return masks[0] if masks and keeps else None
+
+
+def _unmasked(layer: Layer, x: Array) -> Array:
+    """The steps that a Masking leaves."""
+    return np.asarray((x != layer.config.get("mask_value", 0.0)).any(-1))
+
+
+def _joined(layer: Layer, rank: int, masks: Sequence[Array | None], keras_2: bool) -> Array | None:
+    """The mask of what is merged: of steps that all keep, or any with Keras 3, where one without a mask keeps all
+    (keras/src/layers/merging/base_merge.py and concatenate.py, and those of tf_keras). Raises `NotComputed` where steps
+    are joined with steps."""
+    present = [m for m in masks if m is not None]
+    if not present or layer.class_name == "Dot":
+        return None
+    if layer.class_name == "Concatenate" and layer.config.get("axis", -1) not in (-1, rank - 1):
+        raise NotComputed("masks of steps that are joined")
+    if keras_2:
+        return np.asarray(np.logical_and.reduce(present))
+    return np.asarray(np.logical_or.reduce(present)) if len(present) == len(masks) else None
+
+
+def _masking(layer: Layer, x: Array, _w: Mapping[str, Array], _: bool) -> Array:
+    return x * _unmasked(layer, x)[..., None]
 
 
 def _model(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> Array:
@@ -504,13 +529,14 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
     "Rescaling": lambda layer, x, w, _: (
         x * np.float32(layer.config["scale"]) + np.float32(layer.config.get("offset", 0))
     ),
+    "Masking": _masking,
     **{f"UpSampling{d}D": _up_sampling for d in (1, 2, 3)},
     **{f"ZeroPadding{d}D": _zero_padding for d in (1, 2, 3)},
     **{f"Cropping{d}D": _cropping for d in (1, 2, 3)},
 }
 _OWN_ACTIVATION = ("LSTM", "GRU", "SimpleRNN")
 _IDENTITY = frozenset(
-    "InputLayer Masking Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
+    "InputLayer Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
     "AlphaDropout StochasticDepth ActivityRegularization Identity RandomFlip RandomRotation RandomZoom "
     "RandomTranslation RandomContrast RandomBrightness".split()
 )

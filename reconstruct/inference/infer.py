@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
 from reconstruct.inference.shapes import Shape, spatial
 from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, relaxed, tied
-from reconstruct.inference.wiring import MERGING, contexts, taken_by, wirings
+from reconstruct.inference.wiring import MERGING, contexts, orders, taken_by, wirings
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import is_placeholder, placeholder
 
@@ -37,6 +37,7 @@ BUDGET = 120.0
 STRUCTURE_SECONDS = 20.0  # of computing, as those of graphs
 UNAIDED_SECONDS = 30.0  # for all structures together, where no examples are to be searched
 GRAPH_SECONDS = 5.0
+FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
 ANY_SIZE = 512
@@ -82,7 +83,7 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     if hints.examples is None:
         first = next(candidates, None)
         if first is None:
-            return _held(artifact, evidence, dialect, "no model was found that all shapes fit")
+            return _held(artifact, evidence, "no model was found that all shapes fit")
         opened = search.opened(*first)
         values = opened.best()
         return _inferred(artifact, evidence, dialect, opened, values, first[1], hints)
@@ -90,17 +91,24 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     evaluator = search.Evaluator(weights, dialect.major < 3)
     found = search.Search(evaluator, examples, until, say).run(search.opened(f, c) for f, c in candidates)
     if found is None:
-        first = next(_forms(known, base, moments, replace(hints, examples=None), until + 10), None)
+        # What the shapes of the examples do not fit has all tensors all the same
+        without = [replace(hints, examples=None, input_shape=shapes) for shapes in (_given(hints), hints.input_shape)]
+        first = next((f for h in without for f in _forms(known, base, moments, h, until + 10)), None)
         if first is None:
-            return _held(artifact, evidence, dialect, "no model was found that fits shapes and examples")
+            return _held(artifact, evidence, "no model was found that fits shapes and examples")
         opened = search.opened(*first)
         result = _inferred(artifact, evidence, dialect, opened, opened.best(), first[1], hints)
         return replace(result, examples_agree=False)
-    left = None
+    left, forms_left = None, []
     if found.solved:
+        found = search.refined(evaluator, examples, found, until + 5)
         left = search.undecided(evaluator, examples, found, until + 5)
+        forms_left = list(search.undecided_forms(evaluator, examples, found, time.monotonic() + FORMS_LEFT_SECONDS))
     around = contexts(found.open.form.wiring, base)
     result = _inferred(artifact, evidence, dialect, found.open, found.values, around, hints, left)
+    if forms_left:
+        more = _structural_assumptions(found.open.form, forms_left)
+        result = replace(result, assumptions=(*result.assumptions, *more))
     return replace(
         result,
         examples_agree=found.solved,
@@ -144,7 +152,13 @@ def _forms(
 ) -> Iterator[tuple[Form, list[Context]]]:
     """The forms of all wirings: a few of each in turn, more of the likelier ones."""
     wired = time.thread_time() + (until - time.monotonic()) * WIRING_SHARE
-    streams = [_forms_of(wiring, base, moments, hints, until) for each in known for wiring in wirings(each, wired)]
+    targets = None if hints.examples is None else [y.shape[1:] for y in hints.examples[1]]
+    streams = [
+        _forms_of(ordered, base, moments, hints, until)
+        for each in known
+        for wiring in wirings(each, wired)
+        for ordered in orders(wiring, _given(hints), targets)
+    ]
     portion = FORMS_AT_ONCE
     while streams and time.monotonic() < until:
         left = []
@@ -340,13 +354,14 @@ def _assumptions(
             f"{layer.name}.{key[1]}",
         )
     if left is None:
-        yield from _structural_assumptions(opened.form, opened.contexts)
+        others = neighbours(opened.form, opened.contexts, [None] * len(opened.form.wiring.outputs))
+        yield from _structural_assumptions(opened.form, itertools.islice(others, MOST_NEIGHBOURS))
 
 
-def _structural_assumptions(form: Form, contexts_: Sequence[Context]) -> Iterator[dict[str, Any]]:
-    """The fields that could be others with all shapes still fitting."""
+def _structural_assumptions(form: Form, fitting: Iterable[Form]) -> Iterator[dict[str, Any]]:
+    """The fields that are others in forms that fit as well."""
     others: dict[tuple[int, str], list[Any]] = {}
-    for other in itertools.islice(neighbours(form, contexts_, [None] * len(form.wiring.outputs)), MOST_NEIGHBOURS):
+    for other in fitting:
         for i, (mine, theirs) in enumerate(zip(form.layers, other.layers, strict=True)):
             if mine is None or theirs is None or mine == theirs:
                 continue
@@ -508,7 +523,12 @@ def _input_shape(form: Form, index: int, hints: Hints) -> Shape:
     return start[list(form.wiring.inputs).index(index)]
 
 
-def _held(artifact: Artifact, evidence: Evidence, dialect: Writer, reason: str) -> Inferred:
+def held(artifact: Artifact, reason: str) -> Inferred:
+    """All tensors in placeholders, for a file whose model cannot be had."""
+    return _held(artifact, gather(artifact), reason)
+
+
+def _held(artifact: Artifact, evidence: Evidence, reason: str) -> Inferred:
     """A placeholder for each layer with weights, in the file's order, so that no tensor is lost."""
     missing = Missing("wiring", "", f"{reason}, so that what is called on what is not known", "give --examples")
     entry = Layer("InputLayer", "input", {"name": "input", "batch_shape": [None, None]}, path="model/input")
@@ -525,4 +545,4 @@ def _held(artifact: Artifact, evidence: Evidence, dialect: Writer, reason: str) 
     return Inferred(artifact.replace(model=model, dialect=KERAS_3), (), (*_findings(evidence), finding))
 
 
-__all__ = ["BUDGET", "Hints", "Inferred", "infer"]
+__all__ = ["BUDGET", "Hints", "Inferred", "held", "infer"]

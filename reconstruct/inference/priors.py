@@ -93,6 +93,10 @@ LEAKY_SLOPE = {
 ELU_ALPHA = {1.0: 0.1, 0.3: 4.0, 0.5: 4.0, 0.2: 5.0, 0.1: 5.0}
 # Not counted: tutorials on text pad with zeros, and few of them mask these
 MASK_ZERO: Mapping[bool, float] = {False: 0.2, True: 1.7}
+MASK_VALUE = {0.0: 0.2, -1.0: 2.0, -10.0: 3.0, -99.0: 4.0, -999.0: 4.0, 99.0: 4.0, 999.0: 4.0, -2.0: 4.0, 1.0: 4.0}
+# Of images of bytes to 0…1, or to -1…1 with the offset
+SCALE = {1 / 255: 0.2, 1 / 127.5: 1.5, 1 / 256: 4.0, 1.0: 4.0}
+OFFSET = {0.0: 0.2, -1.0: 1.5, -0.5: 4.0}
 BATCH_EPSILON = {1e-3: 0.05, 1e-5: 3.5, 1e-6: 4.5, 1.001e-5: 4.5, 1e-4: 5.0, 1e-2: 6.0}
 ATTENTION_EPSILON = {1e-6: 0.4, 1e-3: 1.1, 1e-5: 3.0, 1e-12: 5.0}  # 1e-6 5, 1e-3 3
 LAYER_EPSILON = {1e-3: 0.6, 1e-6: 0.9, 1e-5: 3.0, 1e-12: 5.0}

@@ -12,7 +12,7 @@ import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -151,7 +151,7 @@ class Evaluator:
             assert layer is not None
             given, masks = zip(*(arrays[alias[j]] for j in wiring.nodes[i].inputs), strict=True)
             array = run(layer, given, self.weights, self.keras_2, masks[0])
-            arrays[i] = self._keep(ids[i], array, mask_after(layer, given, masks))
+            arrays[i] = self._keep(ids[i], array, mask_after(layer, given, masks, self.keras_2))
         return [arrays[alias[i]][0] for i in wiring.outputs]
 
     def _id(self, key: Any) -> int:
@@ -331,18 +331,9 @@ class Search:
         return self.windows[id(form)][1]
 
     def _confirm(self, each: Open, values: Values, apart: float) -> Solution | None:
-        """Whether the model agrees with all deciding examples; those held back are only looked at then."""
-        fit = self.examples.fit
-        ours = self.evaluator.outputs(each.form, each.layers(values), list(self.examples.inputs), "all")
-        found = error([o[:fit] for o in ours], [y[:fit] for y in self.examples.outputs])
-        if found > TOLERANCE:
-            return None
-        held = (
-            error([o[fit:] for o in ours], [y[fit:] for y in self.examples.outputs])
-            if self.examples.held_back
-            else None
-        )
-        return Solution(each, dict(values), found, held, distance=apart)
+        """Whether the model agrees with all deciding examples, of which only a part may have been tried."""
+        found = _agreeing(self.evaluator, self.examples, each, values)
+        return None if found is None else replace(found, distance=apart)
 
     def _descend(self, each: Open, values: Values, seen: list[Any], number: Iterator[int]) -> Solution | None:
         """One choice at a time, the best change of a round first, until none helps."""
@@ -438,6 +429,40 @@ def patterns(each: Open, alike: bool = True) -> Iterator[Values]:
                     heapq.heappush(heap, (total(after), after))
 
 
+NOISE = 2e-6  # of float32, as far as the order of sums makes it
+
+
+def refined(evaluator: Evaluator, examples: Examples, solution: Solution, until: float) -> Solution:
+    """The same with the values that agree best, as far as one choice tells: an epsilon may agree within the tolerance
+    and yet not be the one that the examples were computed with."""
+    each = solution.open
+    improved = True
+    while improved and solution.error > NOISE:
+        improved = False
+        for changed in moves(each, solution.values):
+            if time.monotonic() > until:
+                return solution
+            found = _agreeing(evaluator, examples, each, changed)
+            if found is not None and found.error < 0.5 * solution.error:
+                solution, improved = found, True
+                break
+    return solution
+
+
+def _agreeing(evaluator: Evaluator, examples: Examples, each: Open, values: Values) -> Solution | None:
+    """The model with these values, if it agrees with all deciding examples; those held back are only looked at then."""
+    fit = examples.fit
+    try:
+        ours = evaluator.outputs(each.form, each.layers(values), list(examples.inputs), "all")
+    except (NotComputed, ValueError, IndexError, KeyError, TypeError):
+        return None
+    found = error([o[:fit] for o in ours], [y[:fit] for y in examples.outputs])
+    if found > TOLERANCE:
+        return None
+    held = error([o[fit:] for o in ours], [y[fit:] for y in examples.outputs]) if examples.held_back else None
+    return Solution(each, dict(values), found, held)
+
+
 def undecided(
     evaluator: Evaluator, examples: Examples, solution: Solution, until: float
 ) -> list[tuple[Key, list[Any]]]:
@@ -485,6 +510,29 @@ def undecided(
     return open_
 
 
+def undecided_forms(evaluator: Evaluator, examples: Examples, solution: Solution, until: float) -> Iterator[Form]:
+    """Forms that differ in one layer, agree with all examples, and differ on other inputs, as where all outputs that
+    were given are 0 or 1. Those that there is no time to try are taken to differ on the examples."""
+    each, values = solution.open, solution.values
+    inputs, others = list(examples.inputs), _others(examples.inputs)
+    base: list[Array] | None = None
+    for form in neighbours(each.form, each.contexts, [tuple(y.shape[1:]) for y in examples.outputs]):
+        if time.monotonic() > until:
+            return
+        if form.cost - each.form.cost > MOST_COST:
+            continue
+        other = opened(form, each.contexts)
+        kept = {key: values.get(key, options[0][0]) for key, options in other.fields.items()}
+        try:
+            if error(evaluator.outputs(form, other.layers(kept), inputs, "all"), examples.outputs) > TOLERANCE:
+                continue
+            base = base or evaluator.outputs(each.form, each.layers(values), others, "others all")
+            if error(evaluator.outputs(form, other.layers(kept), others, "others all"), base) > TOLERANCE:
+                yield form
+        except (NotComputed, ValueError, IndexError, KeyError, TypeError):
+            continue
+
+
 def _others(inputs: Sequence[Array]) -> list[Array]:
     """Inputs like the examples that are none of them: wider ones, and others of their kind."""
     rng = np.random.default_rng(5)
@@ -498,5 +546,8 @@ def _others(inputs: Sequence[Array]) -> list[Array]:
             found.append(other)
         else:
             spread = float(x.std()) or 1.0
-            found.append((x.mean() + 2 * spread * rng.standard_normal(rows.shape)).astype("float32"))
+            other = (x.mean() + 2 * spread * rng.standard_normal(rows.shape)).astype("float32")
+            if x.ndim == 3:  # steps padded at the end
+                other[:, -1] = 0
+            found.append(other)
     return found

@@ -261,7 +261,7 @@ def _dot(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
     if len(inputs) != 2 or any(not 1 <= axis <= len(shape) for axis, shape in zip(axes, inputs, strict=True)):
         return None
     summed = [shape[axis - 1] for axis, shape in zip(axes, inputs, strict=True)]
-    if None not in summed and summed[0] != summed[1]:
+    if summed[0] != summed[1]:  # nor does Keras take one that is open beside one that is not
         return None
     left = [n for axis, shape in zip(axes, inputs, strict=True) for k, n in enumerate(shape, 1) if k != axis]
     return tuple(left) or (1,)
@@ -284,10 +284,12 @@ def _merged(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
         out = list(inputs[0])
         out[axis] = total
         return tuple(out)
-    if any(not _same(inputs[0], s) for s in inputs[1:]):
-        broadcast = [all(n in (1, m) for n, m in zip(s, inputs[0], strict=True)) for s in inputs]
-        return inputs[0] if all(broadcast) and layer.class_name in ("Multiply", "Add") else None
-    return inputs[0]
+    axes = list(zip(*inputs, strict=True))
+    if layer.class_name in ("Multiply", "Add"):  # as a gate for each channel, or a value and advantages
+        axes = [tuple(n for n in sizes if n != 1) or (1,) for sizes in axes]
+    if any(len({*sizes} - {None}) > 1 for sizes in axes):
+        return None
+    return tuple(None if None in sizes else sizes[0] for sizes in axes)
 
 
 def _same(a: Shape, b: Shape) -> bool:

@@ -128,6 +128,50 @@ def _change(before: Layer, layer: Layer) -> int:
     return 0 if not isinstance(a, int) or not isinstance(b, int) else (b > a) - (b < a)
 
 
+MOST_ORDERS = 24
+MOST_PERMUTED = 6
+
+
+def orders(
+    wiring: Wiring, inputs: Sequence[Sequence[int | None] | None] | None, outputs: Sequence[Sequence[int]] | None
+) -> Iterator[Wiring]:
+    """The wiring with what goes in and comes out in the orders that these shapes may have, that of the file first.
+
+    A file has its layers by depth, the model its inputs and outputs as its author gave them.
+    """
+    entries: Iterable[tuple[int, ...]] = [wiring.inputs]
+    ends: Iterable[tuple[int, ...]] = [wiring.outputs]
+    if inputs is not None and len(inputs) == len(wiring.inputs) <= MOST_PERMUTED:
+        wanted = {i: [taken_by(wiring.nodes[j].layer) for j in wiring.users(i)] for i in wiring.inputs}
+        entries = (
+            order
+            for order in itertools.permutations(wiring.inputs)
+            if all(
+                shape is None or w is None or _may_take(w, _Tensor(shape[-1], len(shape)))
+                for i, shape in zip(order, inputs, strict=True)
+                for w in wanted[i]
+            )
+        )
+    if outputs is not None and len(outputs) == len(wiring.outputs) <= MOST_PERMUTED:
+        given = {i: given_by(wiring.nodes[i].layer, _Tensor(None, None)).channels for i in wiring.outputs}
+        ends = (
+            order
+            for order in itertools.permutations(wiring.outputs)
+            if all(given[i] in (None, shape[-1]) for i, shape in zip(order, outputs, strict=True))
+        )
+    for entry, end in itertools.islice(itertools.product(entries, ends), MOST_ORDERS):
+        same = entry == wiring.inputs and end == wiring.outputs
+        yield wiring if same else _in_order(replace(wiring, cost=wiring.cost + 0.3, outputs=end), entry)
+
+
+def _in_order(wiring: Wiring, inputs: Sequence[int]) -> Wiring:
+    """The same with these inputs in front."""
+    order = [*inputs, *(i for i, node in enumerate(wiring.nodes) if node.inputs)]
+    places = {i: k for k, i in enumerate(order)}
+    nodes = tuple(replace(wiring.nodes[i], inputs=tuple(places[j] for j in wiring.nodes[i].inputs)) for i in order)
+    return replace(wiring, nodes=nodes, outputs=tuple(places[i] for i in wiring.outputs))
+
+
 def contexts(wiring: Wiring, base: Context) -> list[Context]:
     """What stands around each node: those that follow it, along its first user, and whether weights follow at all."""
     nodes = wiring.nodes
@@ -382,11 +426,12 @@ class _Graphs:
                 continue
             known = [t.channels for t in tensors]
             total = None if None in known else sum(n for n in known if n is not None)
-            equal = len({n for n in known if n is not None}) <= 1
             if sums or layer.class_name == "Merge":
-                own = next((n for n in known if n is not None), None)
-                if equal and (wanted is None or own is None or own == wanted):
-                    yield cost + (1.0 if layer.class_name == "Merge" else 0.0), inputs, own
+                own = max((n for n in known if n is not None), default=None)
+                spread = 1 in known and own != 1  # as a value over the advantages of actions (arXiv 1511.06581)
+                fitting = {n for n in known if n is not None} <= ({1, own} if sums else {own})
+                if fitting and (wanted is None or own is None or own == wanted):
+                    yield cost + (1.0 if spread or layer.class_name == "Merge" else 0.0), inputs, own
             if not sums and (wanted is None or total is None or total == wanted):
                 yield cost, inputs, total
 
@@ -537,6 +582,6 @@ def _given(layer: Layer, tensor: _Tensor) -> _Tensor:
         return _Tensor(tensor.channels if tensor.rank == 1 else None, 1)
     if name.startswith("Global"):
         return _Tensor(None if name.endswith("1D") else tensor.channels, 1)
-    if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector"):
+    if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector", "TimeDistributed"):
         return _Tensor(tensor.channels if name == "RepeatVector" else None, None)
     return tensor
