@@ -43,7 +43,7 @@ def varied(library: Any, name: str, **arguments: Any) -> Any:
     model = nested(library, name, **arguments)
     for weight in model.weights:
         if "moving_variance" in weight.name:
-            weight.assign(0.1 * weight)
+            weight.assign(0.2 * weight)
     return model
 
 
