@@ -215,7 +215,8 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     for tried in verification["tried"]:
         if tried["oracle"] not in (verification["oracle"], "any"):
             yield f"  asked {clean(tried['oracle'])}: {_short(tried['outcome'])}"
-    yield f"written by {_writer(result['writer'], result['container'])} ({result['container']}); recovered by rung {result['rung']!r}"
+    container = result["container"]
+    yield f"written by {_writer(result['writer'], container)} ({container}); recovered by rung {result['rung']!r}"
     tensors = result["tensors"]
     unused = tensors["unused"]
     names = f": {_list(unused, 5)}" if unused else ""
