@@ -215,7 +215,8 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     for tried in verification["tried"]:
         if tried["oracle"] not in (verification["oracle"], "any"):
             yield f"  asked {clean(tried['oracle'])}: {_short(tried['outcome'])}"
-    yield f"written by {_writer(result['writer'])} ({result['container']}); recovered by rung {result['rung']!r}"
+    container = result["container"]
+    yield f"written by {_writer(result['writer'], container)} ({container}); recovered by rung {result['rung']!r}"
     tensors = result["tensors"]
     unused = tensors["unused"]
     names = f": {_list(unused, 5)}" if unused else ""
@@ -248,9 +249,9 @@ def _errors(verification: Mapping[str, Any]) -> str:
     return text
 
 
-def _writer(writer: Mapping[str, Any] | None) -> str:
+def _writer(writer: Mapping[str, Any] | None, container: str) -> str:
     if not writer or not writer["keras"]:
-        return "Keras 1 or older"
+        return "Keras 3" if container == "weights-h5" else "Keras 1 or older"
     return clean(f"Keras {writer['keras']}") + (clean(f" on {writer['backend']}") if writer["backend"] else "")
 
 

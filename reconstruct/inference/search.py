@@ -468,8 +468,8 @@ def undecided(
 ) -> list[tuple[Key, list[Any]]]:
     """Choices that the examples leave open: another value agrees with all of them and differs on other inputs.
 
-    One choice is changed at a time; two changes that undo each other on the examples stay unseen. What there is no time
-    to try counts as open.
+    One choice is changed at a time, and all of a kind alike; other changes that undo each other on the examples stay
+    unseen. What there is no time to try counts as open.
     """
     each, values = solution.open, solution.values
     corner = window(each.form, each.layers(values))
@@ -482,6 +482,18 @@ def undecided(
         found = evaluator.outputs(each.form, each.layers(changed), arrays, tag)
         return found if corner is None else corner.of_outputs(found)
 
+    def agrees(changed: Values) -> bool:
+        try:
+            return error(run(changed, inputs, tag), outputs) <= TOLERANCE
+        except (NotComputed, ValueError):
+            return False
+
+    def differs(changed: Values) -> bool:
+        try:
+            return error(run(changed, others, f"others {tag}"), base) > TOLERANCE
+        except (NotComputed, ValueError):  # it agrees with the examples, and nothing says that it does elsewhere
+            return True
+
     base = run(values, others, f"others {tag}")
     open_: list[tuple[Key, list[Any]]] = []
     # What is far less likely than the choice made, and agrees as well, is no reason to doubt it
@@ -491,19 +503,10 @@ def undecided(
         for value, cost in alternatives:
             if value == values[key] or cost > limits[key]:
                 continue
-            if time.monotonic() > until:
-                also.append(value)
-                continue
-            changed = {**values, key: value}
-            try:
-                if error(run(changed, inputs, tag), outputs) > TOLERANCE:
-                    continue
-            except (NotComputed, ValueError):
-                continue
-            try:
-                if error(run(changed, others, f"others {tag}"), base) > TOLERANCE:
-                    also.append(value)
-            except (NotComputed, ValueError):  # it agrees with the examples, and nothing says that it does elsewhere
+            alike = [k for k in each.fields if each.kind(k) == each.kind(key)]
+            # Of masks that are merged one alone may be none
+            changes = [{**values, key: value}, *([{**values, **dict.fromkeys(alike, value)}] if len(alike) > 1 else [])]
+            if time.monotonic() > until or any(agrees(c) and differs(c) for c in changes):
                 also.append(value)
         if also:
             open_.append((key, also))
