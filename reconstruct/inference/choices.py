@@ -54,7 +54,6 @@ class Context:
     era: str = "since"  # of the default of gates: before_2_3, between, since
     softmax: float = 0.0  # how much the last bias speaks for softmax, as a cost that linear has more
     target: Shape | None = None  # the shape of the output, where examples show it
-    keras_1: bool = False
     entered: int | None = None  # how many numbers the model takes
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     task: str | None = None

@@ -141,7 +141,6 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
         version=version,
         era=era,
         softmax=witness,
-        keras_1=artifact.writer.major == 1,
         task=hints.task,
         told=told_by_name(Path(artifact.source).name),
     )
@@ -314,7 +313,9 @@ def _inferred(
     if left is None and form.wiring.cost:
         assumptions.append(_assumption("model", form.wiring.reason, form.wiring.alternatives, None))
     findings = (*_findings(evidence), *_unmet(model, hints.settings))
-    return Inferred(artifact.replace(model=model, dialect=dialect), tuple(assumptions), findings)
+    # What does not say who wrote it is of Keras 3, where it lists no layers, and not of Keras 1
+    writer = artifact.writer if artifact.lists_layers else dialect
+    return Inferred(artifact.replace(model=model, dialect=dialect, writer=writer), tuple(assumptions), findings)
 
 
 def _unmet(model: Layer, settings: Mapping[str, Any]) -> Iterator[Finding]:

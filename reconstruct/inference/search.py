@@ -482,9 +482,12 @@ def undecided(
         found = evaluator.outputs(each.form, each.layers(changed), arrays, tag)
         return found if corner is None else corner.of_outputs(found)
 
+    # What is ten times further off than the values found is not what the examples were computed with
+    near = min(TOLERANCE, max(NOISE, 10 * solution.error))
+
     def agrees(changed: Values) -> bool:
         try:
-            return error(run(changed, inputs, tag), outputs) <= TOLERANCE
+            return error(run(changed, inputs, tag), outputs) <= near
         except (NotComputed, ValueError):
             return False
 

@@ -217,6 +217,19 @@ def test_what_cannot_be_built_is_held(tmp_path: Path) -> None:
     assert not recovery.report["tensors"]["unused"]
 
 
+def test_a_file_of_keras_3_has_the_activations_of_keras_3(tmp_path: Path) -> None:
+    import keras as keras_3
+
+    dense = keras_3.layers.Dense
+    original = keras_3.Sequential([keras_3.Input((6,)), dense(16, activation="gelu"), dense(2)])
+    original.save_weights(tmp_path / "m.weights.h5")
+    x = RNG.standard_normal((12, 6)).astype("float32")
+    np.savez(tmp_path / "e.npz", x0=x, y0=np.asarray(original(x)))
+    recovery = reconstruct.recover(tmp_path / "m.weights.h5", examples=tmp_path / "e.npz")
+    assert recovery.status == "verified"
+    assert all(f["code"] != "known_layer_assumed" for f in recovery.report["findings"])
+
+
 def of_examples(original: Any, inputs: list[Any], folder: Path) -> reconstruct.Recovery:
     """What is recovered of the weights of a model, with what it gives for these inputs as examples."""
     original.save_weights(folder / "weights.h5")
