@@ -30,7 +30,7 @@ def pool() -> Iterator[WorkerPool]:
 @pytest.mark.parametrize(("writer", "container"), PAIRS, ids=[f"{w}-{c}" for w, c in PAIRS])
 def test_random_models_come_back_the_same(writer: str, container: str, pool: WorkerPool) -> None:
     @settings(
-        max_examples=3,
+        max_examples=2,
         derandomize=True,
         database=None,
         deadline=None,
@@ -52,7 +52,7 @@ def test_random_models_come_back_the_same(writer: str, container: str, pool: Wor
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 def test_random_models_compute_the_same_in_tf_keras(suffix: str, pool: WorkerPool) -> None:
     @settings(
-        max_examples=3,
+        max_examples=2,
         derandomize=True,
         database=None,
         deadline=None,

@@ -63,9 +63,7 @@ CASES = (
     (keras, continued, "ResNet50V2", {}),
     (keras, whole, "MobileNetV3Small", {}),
     (keras, whole, "MobileNet", {"alpha": 0.25, "input_shape": (32, 32, 1)}),
-    (keras, nested, "Xception", {"input_shape": (71, 71, 3)}),
     (tf_keras, continued, "MobileNetV2", {}),
-    (tf_keras, nested, "ResNet50", {}),
     (tf_keras, nested, "ConvNeXtTiny", {}),
 )
 
