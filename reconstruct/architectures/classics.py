@@ -202,7 +202,7 @@ def point_net() -> Builder:
     """PointNet of Keras's examples (examples/vision/pointnet.py): matrices for points and features learnt from them."""
     b = Builder(2048)
 
-    def turned(x: int, size: int) -> int:
+    def seen(dropout: bool = False) -> None:
         for filters in (32, 64, 512):
             b.add("Conv1D", filters=filters, kernel_size=[1])
             b.normalized()
@@ -210,6 +210,11 @@ def point_net() -> Builder:
         for units in (256, 128):
             b.dense(units)
             b.normalized()
+            if dropout:
+                b.add("Dropout", rate=0.3)
+
+    def turned(x: int, size: int) -> int:
+        seen()
         b.dense(size * size)
         matrix = b.add("Reshape", target_shape=[size, size])
         return b.add("Dot", [x, matrix], axes=[2, 1])
@@ -219,14 +224,7 @@ def point_net() -> Builder:
         b.add("Conv1D", filters=32, kernel_size=[1])
         x = b.normalized()
     turned(x, 32)
-    for filters in (32, 64, 512):
-        b.add("Conv1D", filters=filters, kernel_size=[1])
-        b.normalized()
-    b.add("GlobalMaxPooling1D")
-    for units in (256, 128):
-        b.dense(units)
-        b.normalized()
-        b.add("Dropout", rate=0.3)
+    seen(dropout=True)
     b.dense(ANY, "softmax")
     return b
 

@@ -18,14 +18,13 @@ import numpy as np
 from reconstruct.architectures.matching import fitted, pooled
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.shapes import MERGES, Shape, output_shape, spatial
+from reconstruct.inference.shapes import ALL_RECURRENT, KEEP_MASK, MERGES, RECURRENT, Shape, output_shape, spatial
 
 WITH_ACTIVATION = (
     "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D "
     "SeparableConv1D SeparableConv2D"
 ).split()
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "ThresholdedReLU")
-RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 _PASSED = (
     "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
     "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
@@ -148,7 +147,7 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
             yield Option(ranked.having(**{key: [margin] * n if n > 1 else margin}), cost)
         for one_side in ([0, 1], [1, 0]):
             yield Option(ranked.having(**{key: [one_side] * n if n > 1 else one_side}), 2.0)
-    elif name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU", "Bidirectional"):
+    elif name in (*ALL_RECURRENT, "Bidirectional"):
         yield from _recurrent(layer, context, decodes=len(shapes) > 1)
     elif name == "Reshape":
         yield from _reshapes(layer, shape, context)
@@ -463,11 +462,7 @@ def _masked(context: Context) -> bool:
     return following in (*RECURRENT, "MultiHeadAttention", "GlobalAveragePooling1D")
 
 
-_KEEPS_MASK = (
-    *"Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout".split(),
-    *"BatchNormalization LayerNormalization Merge".split(),
-    *(name for name in MERGES if name != "Dot"),
-)
+_KEEPS_MASK = (*KEEP_MASK, "Merge", *(name for name in MERGES if name != "Dot"))
 
 
 def _activation(layer: Layer, context: Context) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from reconstruct.artifact import Layer, Tensor
-from reconstruct.inference.shapes import margins, per_axis, spatial
+from reconstruct.inference.shapes import KEEP_MASK, RECURRENT, margins, per_axis, spatial
 
 Array = np.ndarray
 Arrays = Sequence[Array]
@@ -61,17 +61,13 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Arr
     with np.errstate(all="ignore"):
         y = function(layer, x, w, keras_2)
         activation = layer.config.get("activation")
-        if activation is not None and name not in _OWN_ACTIVATION:
+        if activation is not None and name not in RECURRENT:
             y = activate(activation, y, keras_2)
     return y
 
 
 _GIVEN, _MASK = "initial_state", "mask"  # beside the weights
-_MASKED = ("LSTM", "GRU", "SimpleRNN", "GlobalAveragePooling1D", "MultiHeadAttention")
-_KEEP_MASK = frozenset(
-    "Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout "
-    "BatchNormalization LayerNormalization TimeDistributed".split()
-)
+_MASKED = (*RECURRENT, "GlobalAveragePooling1D", "MultiHeadAttention")
 
 
 def mask_after(layer: Layer, inputs: Arrays, masks: Sequence[Array | None], keras_2: bool) -> Array | None:
@@ -84,7 +80,9 @@ def mask_after(layer: Layer, inputs: Arrays, masks: Sequence[Array | None], kera
     if layer.class_name in _MERGES:
         return _joined(layer, inputs[0].ndim, masks, keras_2)
     keeps = (
-        core.config.get("return_sequences") if core.class_name in _OWN_ACTIVATION else layer.class_name in _KEEP_MASK
+        core.config.get("return_sequences")
+        if core.class_name in RECURRENT
+        else layer.class_name in (*KEEP_MASK, "TimeDistributed")
     )
     return masks[0] if masks and keeps else None
 
@@ -534,7 +532,6 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
     **{f"ZeroPadding{d}D": _zero_padding for d in (1, 2, 3)},
     **{f"Cropping{d}D": _cropping for d in (1, 2, 3)},
 }
-_OWN_ACTIVATION = ("LSTM", "GRU", "SimpleRNN")
 _IDENTITY = frozenset(
     "InputLayer Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
     "AlphaDropout StochasticDepth ActivityRegularization Identity RandomFlip RandomRotation RandomZoom "

@@ -14,7 +14,6 @@ import numpy as np
 from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer, refs_in
 from reconstruct.inference import search
 from reconstruct.inference.choices import (
-    RECURRENT,
     Context,
     field_of,
     inner,
@@ -27,7 +26,7 @@ from reconstruct.inference.evidence import Evidence, gather
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
-from reconstruct.inference.shapes import Shape, spatial
+from reconstruct.inference.shapes import RECURRENT, Shape, spatial
 from reconstruct.inference.structure import Form, Starts, Wiring, forms, neighbours, propagated, relaxed, tied
 from reconstruct.inference.wiring import MERGING, contexts, orders, taken_by, wirings
 from reconstruct.objects.missing import Missing

@@ -66,18 +66,17 @@ class Moments:
             if not _has_kernel(wiring, at) or start is None or not _is_normalization(wiring, start):
                 return None
             parts = (wiring.nodes[start].layer, wiring.nodes[at].layer, wiring.nodes[behind].layer)
-            return self._once((i, layer.class_name, *map(id, parts)), layer, parts, given=True)
+            return self._once(layer, parts, given=True)
         end = _behind(wiring, behind)
         if own or end is None or not _is_normalization(wiring, before) or not _has_kernel(wiring, behind):
             return None
         if not _is_normalization(wiring, end):
             return None
         parts = (wiring.nodes[before].layer, wiring.nodes[behind].layer, wiring.nodes[end].layer)
-        return self._once((i, layer.class_name, *map(id, parts)), layer, parts, given=False)
+        return self._once(layer, parts, given=False)
 
-    def _once(
-        self, key: object, layer: Layer, parts: tuple[Layer, Layer, Layer], given: bool
-    ) -> dict[object, float] | None:
+    def _once(self, layer: Layer, parts: tuple[Layer, Layer, Layer], given: bool) -> dict[object, float] | None:
+        key = layer.class_name, given, *map(id, parts)
         if key not in self._known:
             self._known[key] = self._compared(layer, parts, given)
         return self._known[key]

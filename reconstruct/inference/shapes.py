@@ -20,7 +20,7 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
     name = layer.class_name
     if layer.graph is not None:
         return _model(layer, first)
-    if name in _RECURRENT:
+    if name in ALL_RECURRENT:
         return _recurrent(layer, inputs)
     if name in _FUNCTIONS:
         return _FUNCTIONS[name](layer, first)
@@ -52,7 +52,13 @@ KEEP_SHAPE = frozenset(
     "AlphaDropout GaussianNoise GaussianDropout BatchNormalization LayerNormalization GroupNormalization Masking "
     "Rescaling Identity ActivityRegularization UnitNormalization".split()
 )
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "CuDNNLSTM", "CuDNNGRU")
+# Classes whose output has the mask of their input
+KEEP_MASK = tuple(
+    "Dense Activation ReLU LeakyReLU ELU PReLU Softmax Dropout SpatialDropout1D GaussianNoise GaussianDropout "
+    "BatchNormalization LayerNormalization".split()
+)
+RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+ALL_RECURRENT = (*RECURRENT, "CuDNNLSTM", "CuDNNGRU")
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 
 
@@ -331,4 +337,15 @@ _FUNCTIONS: dict[str, Callable[[Layer, Shape], Shape | None]] = dict(
     )
 )
 
-__all__ = ["MERGES", "Shape", "margins", "output_shape", "per_axis", "spatial", "windowed"]
+__all__ = [
+    "ALL_RECURRENT",
+    "KEEP_MASK",
+    "MERGES",
+    "RECURRENT",
+    "Shape",
+    "margins",
+    "output_shape",
+    "per_axis",
+    "spatial",
+    "windowed",
+]

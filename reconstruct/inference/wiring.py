@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import ACTIVATION_LAYERS, ENLARGING, RECURRENT, Context, inner, weighted
+from reconstruct.inference.choices import ACTIVATION_LAYERS, ENLARGING, Context, inner, weighted
 from reconstruct.inference.evidence import Evidence
-from reconstruct.inference.shapes import MERGES, spatial
+from reconstruct.inference.shapes import ALL_RECURRENT, MERGES, RECURRENT, spatial
 from reconstruct.inference.structure import Node, Wiring
 
 MERGING = (*MERGES, "Merge")
@@ -337,6 +337,9 @@ class _Graphs:
         self.pooled = any("Pooling" in n.class_name and not n.class_name.startswith("Global") for n in layers)
         self.norm_first = _norm_first(layers)
         self.named = [_named_after(layer.name, layers[:i]) for i, layer in enumerate(layers)]
+        self.next_wanted = [
+            self.wanted_behind(i) if layer.class_name in MERGING else None for i, layer in enumerate(layers)
+        ]
 
     def steps(self, state: _State, i: int) -> Iterator[_Step]:
         layer = self.layers[i]
@@ -352,6 +355,15 @@ class _Graphs:
             waiting = sum(j not in inputs for j in state.loose)
             ignored = named is not None and named not in inputs
             yield state.cost + cost + 0.25 * waiting + 1.0 * ignored, inputs, channels
+
+    def wanted_behind(self, i: int) -> int | None:
+        """The channels that the layer behind a merging one takes, where nothing stands between that changes them."""
+        for layer, wanted in zip(self.layers[i + 1 :], self.wanted[i + 1 :], strict=True):
+            if layer.class_name in _CHANGES_CHANNELS:
+                return None
+            if wanted is not None and wanted.channels is not None:
+                return wanted.channels
+        return None
 
     def on_one(self, state: _State, i: int) -> Iterator[_Step]:
         newest = i - 1
@@ -396,7 +408,7 @@ class _Graphs:
     def merges(self, state: _State, i: int) -> Iterator[_Step]:
         """What a merging layer may be called on: what is loose, and one or more outputs that others take too."""
         layer, layers = self.layers[i], self.layers
-        wanted = _next_wanted(layers, i)
+        wanted = self.next_wanted[i]
         loose = [j for j in state.loose if layers[j].class_name != "InputLayer" or len(state.loose) > 1]
         newest = i - 1
         sums = layer.class_name not in ("Concatenate", "Merge")
@@ -507,6 +519,10 @@ def _may_take(wanted: _Tensor, tensor: _Tensor) -> bool:
     return wanted.rank is None or tensor.rank is None or wanted.rank == tensor.rank
 
 
+_CHANGES_CHANNELS = (
+    *(*MERGING, "Flatten", "Reshape", "Permute", "Unknown", "Lambda"),
+    *("GlobalAveragePooling1D", "GlobalMaxPooling1D"),  # over channels, too, where these come first
+)
 _IN_BLOCK = (*ACTIVATION_LAYERS, "BatchNormalization", "Dropout", "SpatialDropout2D", "LayerNormalization")
 
 
@@ -520,20 +536,6 @@ def _norm_first(layers: Sequence[Layer]) -> bool:
     return before == "LayerNormalization" and behind != ["LayerNormalization"]
 
 
-_POOLED_TO_ONE = ("GlobalAveragePooling1D", "GlobalMaxPooling1D")  # over channels, too, where these come first
-
-
-def _next_wanted(layers: Sequence[Layer], i: int) -> int | None:
-    """The channels that the layer behind a merging one takes, where nothing stands between that changes them."""
-    for layer in layers[i + 1 :]:
-        if layer.class_name in (*MERGING, "Flatten", "Reshape", "Permute", "Unknown", "Lambda", *_POOLED_TO_ONE):
-            return None
-        wanted = taken_by(layer)
-        if wanted is not None and wanted.channels is not None:
-            return wanted.channels
-    return None
-
-
 def taken_by(layer: Layer) -> _Tensor | None:
     """The channels and rank that a layer takes; None where it takes anything."""
     core = inner(layer)
@@ -542,7 +544,7 @@ def taken_by(layer: Layer) -> _Tensor | None:
     more = layer.class_name == "TimeDistributed"
     if core.class_name == "Dense" and kernel is not None:
         return _Tensor(kernel.shape[0], None)
-    if core.class_name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU") and kernel is not None:
+    if core.class_name in ALL_RECURRENT and kernel is not None:
         return _Tensor(kernel.shape[0], 2 + more)
     if kernel is not None and n:
         channels = kernel.shape[-1] if core.class_name.endswith("Transpose") else kernel.shape[-2]
@@ -570,7 +572,7 @@ def _given(layer: Layer, tensor: _Tensor) -> _Tensor:
     name = core.class_name
     if name == "Dense" and kernel is not None:
         return _Tensor(kernel.shape[1], tensor.rank)
-    if name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU"):
+    if name in ALL_RECURRENT:
         return _Tensor(int(core.config["units"]) * (1 if layer is core else 2), None)
     if "filters" in core.config:
         return _Tensor(int(core.config["filters"]), tensor.rank or spatial(name) + 1)
