@@ -6,22 +6,44 @@ import contextlib
 import json
 import logging
 import os
-import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from reconstruct import writing
+from reconstruct.arguments import (
+    Backend,
+    Budget,
+    Custom,
+    Examples,
+    File,
+    For,
+    InputShape,
+    Json,
+    LimitOption,
+    Report,
+    Settings,
+    Source,
+    Task,
+    Tolerance,
+    TrustCode,
+    address,
+    check_output,
+    check_target,
+    check_writable,
+    hints_for_nothing,
+    hints_of,
+    limits_of,
+    settings_of,
+    shapes_of,
+    tolerances_of,
+)
 from reconstruct.errors import DEBUG, ReconstructError, defect
-
-if TYPE_CHECKING:
-    from reconstruct.limits import Limits
 
 app = typer.Typer(
     name="reconstruct",
@@ -33,97 +55,6 @@ app = typer.Typer(
 )
 oracle_app = typer.Typer(help="The Keras versions that say what an old file computed.", no_args_is_help=True)
 app.add_typer(oracle_app, name="oracles")
-
-HINT_FIELDS = ("input_shape", "examples", "custom", "source", "backend", "set", "task", "budget")
-
-
-class Backend(StrEnum):
-    """The backends that Keras 1 and 2 had."""
-
-    tensorflow = "tensorflow"
-    theano = "theano"
-    cntk = "cntk"
-
-
-class Target(StrEnum):
-    """What a model may be written for, if not for Keras 3."""
-
-    tf_keras = "tf-keras"
-
-
-class Task(StrEnum):
-    """What a model may be trained for, which decides the last activation."""
-
-    classification = "classification"
-    binary = "binary"
-    multilabel = "multilabel"
-    regression = "regression"
-    q_values = "q-values"
-    image = "image"
-
-
-def _existing_source(source: Path | None) -> Path | None:
-    if source is not None and not source.exists():
-        raise typer.BadParameter(f"there is no {source}", param_hint="--source")
-    return source
-
-
-def _existing_code(custom: list[str] | None) -> list[str] | None:
-    for name in custom or ():
-        if name.endswith((".py", ".ipynb")) and not Path(name).exists():
-            raise typer.BadParameter(f"there is no {name}", param_hint="--custom")
-        if name.endswith(".ipynb") or Path(name).is_dir():
-            raise typer.BadParameter(f"{name} is no module: --source finds definitions in it", param_hint="--custom")
-    return custom
-
-
-File = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", show_default=False, help="a saved model: .h5, .keras, a directory or config JSON"),
-]
-Custom = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--custom", metavar="MODULE_OR_FILE", callback=_existing_code, help="code of custom layers; repeatable"
-    ),
-]
-InputShape = Annotated[
-    list[str] | None,
-    typer.Option("--input-shape", metavar="28,28,1", help="without the batch axis; once an input, in order"),
-]
-Source = Annotated[
-    Path | None,
-    typer.Option(
-        "--source",
-        metavar="DIR",
-        callback=_existing_source,
-        help="your own code: the definitions of missing classes are found in it and run",
-    ),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="LAYER.FIELD=VALUE", help="a choice that weights leave open; repeatable"),
-]
-Budget = Annotated[
-    float | None, typer.Option("--budget", metavar="SECONDS", help="how long examples may be searched (120)")
-]
-Examples = Annotated[
-    Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
-]
-TrustCode = Annotated[bool, typer.Option("--trust-code", help="let oracles run code that is in the file")]
-Tolerance = Annotated[
-    list[str] | None,
-    typer.Option("--tolerance", metavar="float32=1e-4", help="relative difference allowed, by dtype; repeatable"),
-]
-Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-For = Annotated[
-    Target | None, typer.Option("--target", help="write a file for tf_keras and TensorFlow up to 2.15, not for Keras 3")
-]
-LimitOption = Annotated[
-    list[str] | None,
-    typer.Option("--limit", metavar="NAME=VALUE", help="let files ask for more (docs/limits.md); repeatable"),
-]
-Report = Annotated[Path | None, typer.Option("--report", metavar="R.json", help="write what was done as JSON")]
 
 
 @contextlib.contextmanager
@@ -215,10 +146,10 @@ def inspect(
     """Show what a file holds, who wrote it, and what recovering it would change. Imports no framework."""
     from reconstruct import display, inspection
 
-    limits = _limits(limit)
+    limits = limits_of(limit)
     with _errors_shown():
         try:
-            facts = inspection.inspect(_address(file), limits)
+            facts = inspection.inspect(address(file), limits)
         except ReconstructError as error:
             if not as_json:
                 raise
@@ -288,14 +219,12 @@ def recover(
     """Recover one model, verify it, and write it as a .keras file of Keras 3 (or as .h5 or .keras of tf_keras)."""
     from reconstruct import display
 
-    limits = _limits(limit)
+    limits = limits_of(limit)
 
-    shapes = [_shape(text) for text in input_shape] if input_shape else None
-    _check_output(output, file, target)
-    if report is not None:
-        _check_writable(report, "--report")
-    if code is not None:
-        _check_writable(code, "--code")
+    shapes = shapes_of(input_shape)
+    check_output(output, file, target)
+    check_writable(report, "--report")
+    check_writable(code, "--code")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct.report import document, worst_exit_code
         from reconstruct.runtimes.recovering import Recoverer
@@ -307,7 +236,7 @@ def recover(
             "examples": None if examples is None else str(examples),
             "backend": backend.value if backend else None,
             "trust_code": trust_code,
-            "set": _settings(settings or ()),
+            "set": settings_of(settings),
             "task": task.value if task else None,
             "budget": budget,
             "code": None if code is None else str(code),
@@ -339,8 +268,8 @@ def record(
     """Record what models compute, in the Keras that wrote them where it runs, for `check` to compare with."""
     from reconstruct import display
 
-    shapes = [_shape(text) for text in input_shape] if input_shape else None
-    chosen = _tolerances(tolerance or ())
+    shapes = shapes_of(input_shape)
+    chosen = tolerances_of(tolerance)
     with _errors_shown(), _quiet_frameworks():
         from reconstruct import goldens
         from reconstruct.goldens.golden import read
@@ -380,10 +309,9 @@ def check(
     """Check that models still compute what was recorded. Exits with 1 where one does not."""
     from reconstruct import display
 
-    chosen = _tolerances(tolerance or ())
-    for path, option in ((junit, "--junit"), (report, "--report")):
-        if path is not None:
-            _check_writable(path, option)
+    chosen = tolerances_of(tolerance)
+    check_writable(junit, "--junit")
+    check_writable(report, "--report")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct import goldens
         from reconstruct.goldens import junit as junit_xml
@@ -455,10 +383,10 @@ def stub(
     """Write a Python skeleton of the classes and functions that a model lacks, for you to fill in."""
     from reconstruct import display
 
-    shapes = [_shape(text) for text in input_shape] if input_shape else None
+    shapes = shapes_of(input_shape)
     if output.exists():
         raise typer.BadParameter(f"{output} exists already: it may be what you filled in", param_hint="-o")
-    _check_writable(output, "-o")
+    check_writable(output, "-o")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct.recover import recover as recover_one
 
@@ -500,15 +428,14 @@ def migrate(
     if not target.exists() and target.suffix in (".keras", ".h5", ".hdf5"):
         one = "; for one file: reconstruct recover FILE -o OUT.keras"
         raise typer.BadParameter(f"{target} looks like a file, and DST is a directory{one}")
-    _check_writable(target / "any", "DST")
-    if report is not None:
-        _check_writable(report, "--report")
+    check_writable(target / "any", "DST")
+    check_writable(report, "--report")
     absent = next((s for s in sources if not s.exists()), None)
     if absent is not None:
         display.show_error({"message": f"there is no {absent}", "hint": "check the path"})
         raise typer.Exit(1)
-    wanted = _hints(hints)
-    for name in _hints_for_nothing(wanted, sources):
+    wanted = hints_of(hints)
+    for name in hints_for_nothing(wanted, sources):
         display.show_warning(f"the hints have {name!r}, and no source has such a file")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct.migrate import MIGRATING
@@ -524,7 +451,7 @@ def migrate(
                 custom=custom or (),
                 source=None if source is None else str(source),
                 target=written_for.value if written_for else None,
-                limits=_limits(limit, MIGRATING),
+                limits=limits_of(limit, MIGRATING),
                 on_total=bar.total,
                 on_unchanged=lambda count: display.say(f"{count} done by an earlier run, and unchanged", error=True),
                 on_result=bar.advance,
@@ -550,9 +477,8 @@ def scan(
     """
     from reconstruct import display, scanning
 
-    limits = _limits(limit)
-    if sarif is not None:
-        _check_writable(sarif, "--sarif")
+    limits = limits_of(limit)
+    check_writable(sarif, "--sarif")
     with _errors_shown():
         report = scanning.scan(files, limits)
         display.say(json.dumps(report, indent=1) if as_json else display.scan_text(report))
@@ -581,13 +507,12 @@ def salvage(
     """
     from reconstruct import display
 
-    limits = _limits(limit)
+    limits = limits_of(limit)
     if output.suffix not in (".h5", ".hdf5", ".keras"):
         raise typer.BadParameter(f"the name must end in .h5 or .keras; {output} does not", param_hint="-o")
     for file in files:
-        _check_target(output, file)
-    if report is not None:
-        _check_writable(report, "--report")
+        check_target(output, file)
+    check_writable(report, "--report")
     with _errors_shown():
         from reconstruct import salvage as verb
         from reconstruct.report import document
@@ -632,106 +557,6 @@ def install_oracles() -> None:
                 failed = True
         display.show_oracles([(r, oracles.why_unavailable(r)) for r in oracles.CATALOGUE])
     raise typer.Exit(1 if failed else 0)
-
-
-def _limits(texts: Sequence[str] | None, base: Limits | None = None) -> Limits:
-    from reconstruct import limits
-
-    try:
-        return limits.parse(texts or (), base or limits.DEFAULT)
-    except limits.BadLimit as error:
-        raise typer.BadParameter(f"{error}; {error.hint}", param_hint="--limit") from None
-
-
-def _address(file: Path) -> Path | str:
-    """The path; an address as it was typed, since a path loses a slash of it."""
-    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", r"\1://", str(file)) if ":/" in str(file) else file
-
-
-def _check_output(output: Path, source: Path, target: Target | None = None) -> None:
-    """Find out now, and not after the work, that the output cannot be written."""
-    option = "-o"
-    if target is not None and output.suffix not in (".h5", ".keras"):
-        raise typer.BadParameter(f"tf_keras goes by the suffix, .h5 or .keras; {output} has neither", param_hint=option)
-    if target is None and output.suffix != ".keras":
-        raise typer.BadParameter(
-            f"the name of the output must end in .keras, since Keras goes by that; {output} does not", param_hint=option
-        )
-    _check_target(output, source)
-
-
-def _check_target(output: Path, source: Path) -> None:
-    option = "-o"
-    if output.is_dir():
-        raise typer.BadParameter(f"{output} is a directory", param_hint=option)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise typer.BadParameter(f"{output} is the source itself", param_hint=option)
-    _check_writable(output, option)
-
-
-def _check_writable(path: Path, option: str) -> None:
-    folder = path.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        raise typer.BadParameter(f"{folder} is not a directory", param_hint=option)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise typer.BadParameter(f"the directory {folder} cannot be written to", param_hint=option)
-
-
-def _shape(text: str) -> list[int | None]:
-    """`28,28,1` to a shape; `?` or `none` for an open axis."""
-    try:
-        return [None if part.strip().lower() in ("?", "none", "null", "") else int(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a shape; write 28,28,1", param_hint="--input-shape") from None
-
-
-def _tolerances(texts: Sequence[str]) -> dict[str, float]:
-    found = {}
-    for text in texts:
-        dtype, _, number = text.rpartition("=")
-        try:
-            found[dtype.strip() or "float32"] = float(number)
-        except ValueError:
-            message = f"{text!r} is no tolerance; write float32=1e-4"
-            raise typer.BadParameter(message, param_hint="--tolerance") from None
-    return found
-
-
-def _settings(texts: Sequence[str]) -> dict[str, Any]:
-    """`dense_2.activation=tanh` to a field and its value: JSON where it is JSON, else text."""
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or "." not in name:
-            raise typer.BadParameter(f"{text!r} is no choice; write dense_2.activation=tanh", param_hint="--set")
-        try:
-            found[name.strip()] = json.loads(value)
-        except ValueError:
-            found[name.strip()] = {"True": True, "False": False, "None": None}.get(value.strip(), value.strip())
-    return found
-
-
-def _hints(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        hints = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{path}: {error}", param_hint="--hints") from None
-    if not isinstance(hints, dict) or not all(isinstance(v, dict) for v in hints.values()):
-        raise typer.BadParameter(f"{path} must map source paths to objects", param_hint="--hints")
-    unknown = sorted({field for hint in hints.values() for field in hint} - set(HINT_FIELDS))
-    if unknown:
-        known = ", ".join(HINT_FIELDS)
-        raise typer.BadParameter(f"{path} has a field {unknown[0]!r}; known are {known}", param_hint="--hints")
-    return hints
-
-
-def _hints_for_nothing(hints: dict[str, Any], sources: Sequence[Path]) -> list[str]:
-    """Keys that name no file below a source directory, and no source."""
-    return [key for key in hints if not any((s / key).exists() if s.is_dir() else s.name == key for s in sources)]
 
 
 if __name__ == "__main__":
