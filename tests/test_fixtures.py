@@ -16,7 +16,7 @@ from reconstruct.errors import ReconstructError
 from reconstruct.readers import read
 from reconstruct.rules import lambdas
 from reconstruct.rules.layout import of_theano
-from reconstruct.runtimes import keras_3
+from reconstruct.runtimes import building, keras_3
 from reconstruct.verification.comparison import Comparison, compare
 from tests.conftest import FIXTURES, SavedModel, load_manifest
 
@@ -163,7 +163,7 @@ def rebuilt(entry: SavedModel, path: Path, use: tuple[rules.Rule, ...] = rules.R
     outcome = rules.apply(artifact, use)
     assert outcome.artifact.model is not None
     keras_3.clear()
-    built = keras_3.build(outcome.artifact.model)
+    built = building.build(outcome.artifact.model)
     built.model.save(path)
     loaded: Any = keras.models.load_model(path)
     xs, ys = recorded(entry)

@@ -222,7 +222,7 @@ def _trial(source: Source, choice: Mapping[str, Candidate], folder: Path) -> Tri
 
 def _tried(artifact: Artifact, given: Mapping[str, Any], trial: Trial, examples: str | None) -> Trial:
     """Build the model with these definitions, and run it on what tells one from another."""
-    from reconstruct.runtimes import keras_3
+    from reconstruct.runtimes import building, keras_3
 
     try:
         found = custom.load([trial.path])
@@ -231,7 +231,7 @@ def _tried(artifact: Artifact, given: Mapping[str, Any], trial: Trial, examples:
         outcome = rules.apply(own_names.preferred(artifact, objects)[0], rules.RULES, objects)
         assert outcome.artifact.model is not None
         keras_3.clear()
-        built = keras_3.build(outcome.artifact.model, {n: o for n, o in objects.items() if callable(o)})
+        built = building.build(outcome.artifact.model, {n: o for n, o in objects.items() if callable(o)})
         if examples is not None:
             inputs, expected = read_examples(examples)
             ours = keras_3.run(built.model, inputs)

@@ -9,14 +9,16 @@ from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import BuildError
 from reconstruct.objects import placeholders
 from reconstruct.objects.custom import unwritten
-from reconstruct.runtimes import keras_3
+from reconstruct.runtimes import building, keras_3
 from reconstruct.runtimes.build_time import Undecided
 
 # So many layers may turn out not to build behind placeholders; each costs another attempt
 MOST_FURTHER_PLACEHOLDERS = 30
 
 
-def build(model: Layer, objects: Mapping[str, Any], fresh: Collection[str] = ()) -> tuple[keras_3.Build, list[Finding]]:
+def build(
+    model: Layer, objects: Mapping[str, Any], fresh: Collection[str] = ()
+) -> tuple[building.Build, list[Finding]]:
     """The model with a placeholder for each layer whose code is missing, and the findings that say so.
 
     The shape of what a placeholder gives is inferred. Where a layer behind it cannot be built on that, less is taken
@@ -25,7 +27,7 @@ def build(model: Layer, objects: Mapping[str, Any], fresh: Collection[str] = ())
     """
     filled, lost = placeholders.fill(model, objects)
     try:
-        return keras_3.build(filled, objects, fresh), lost
+        return building.build(filled, objects, fresh), lost
     except BuildError as error:
         written = {name: thing for name, thing in objects.items() if not unwritten(thing)}
         if isinstance(error.__cause__, Undecided):
@@ -36,13 +38,13 @@ def build(model: Layer, objects: Mapping[str, Any], fresh: Collection[str] = ())
     filled = placeholders.opened(filled)
     for _ in range(MOST_FURTHER_PLACEHOLDERS):
         try:
-            return keras_3.build(filled, written, fresh), lost
+            return building.build(filled, written, fresh), lost
         except BuildError as error:
             before, reason = len(lost), f"it cannot be built behind the placeholder {lost[0].path}: {error.message}"
             filled, lost = placeholders.fill(placeholders.without(filled, error.path, reason), written)
             if len(lost) == before:
                 raise
-    return keras_3.build(filled, written, fresh), lost
+    return building.build(filled, written, fresh), lost
 
 
 def assumed_shapes(model: Any) -> list[dict[str, str]]:

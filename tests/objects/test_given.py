@@ -23,7 +23,7 @@ from reconstruct.objects.given import symbol  # noqa: E402
 from reconstruct.objects.symbols import Name  # noqa: E402
 from reconstruct.rules import lambdas  # noqa: E402
 from reconstruct.rules.engine import Outcome, apply  # noqa: E402
-from reconstruct.runtimes import keras_3  # noqa: E402
+from reconstruct.runtimes import building, keras_3  # noqa: E402
 
 TF_KERAS = Writer("2.9.0", "tensorflow")
 SOURCE = """
@@ -112,7 +112,7 @@ def _code(function: Callable[..., Any]) -> dict[str, Any]:
 def _computed(outcome: Outcome, objects: dict[str, Any], path: Path) -> np.ndarray:
     """What the model gives after it was written and loaded again."""
     assert outcome.artifact.model is not None
-    model = keras_3.build(outcome.artifact.model, {k: v for k, v in objects.items() if callable(v)}).model
+    model = building.build(outcome.artifact.model, {k: v for k, v in objects.items() if callable(v)}).model
     model.save(path / "new.keras")
     return np.asarray(keras.models.load_model(path / "new.keras", safe_mode=True)(VALUES))
 
@@ -136,7 +136,7 @@ def test_what_has_no_other_form_stays_a_call(given: dict[str, Any], tmp_path: Pa
     assert outcome.artifact.model is not None
     assert [f.code for f in outcome.findings] == ["lambda_calls_given"]
     assert "map_structure" in outcome.findings[0].message or "tensorflow.identity" in outcome.findings[0].message
-    model = keras_3.build(outcome.artifact.model, {"odd": given["odd"]}).model
+    model = building.build(outcome.artifact.model, {"odd": given["odd"]}).model
     np.testing.assert_allclose(model(VALUES), VALUES * 2.0)
     assert not keras_3.is_portable(model)
     again = apply(outcome.artifact.replace(dialect=TF_KERAS), lambdas.RULES, given)

@@ -8,7 +8,7 @@ from keras import ops
 
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Call, Graph, Layer, Ref, Writer
-from reconstruct.runtimes import keras_3
+from reconstruct.runtimes import building
 
 WRITER = Writer("2.4.0", "tensorflow")
 
@@ -23,7 +23,7 @@ def test_sampling_draws_with_the_mean_and_deviation_that_it_is_given() -> None:
     assert [f.code for f in outcome.findings] == ["known_layer_assumed", "random_outputs"]
     assert outcome.artifact.model is not None
     keras.utils.set_random_seed(3)
-    built = keras_3.build(outcome.artifact.model).model
+    built = building.build(outcome.artifact.model).model
     given = np.tile(np.float32([[1.0, -2.0, 0.5]]), (20000, 1)), np.tile(np.float32([[0.0, 1.0, -2.0]]), (20000, 1))
     first, second = (ops.convert_to_numpy(built(list(given), training=False)) for _ in range(2))
     assert not np.array_equal(first, second)
@@ -39,7 +39,7 @@ def test_dropout_that_lasts_drops_in_every_call() -> None:
     assert [f.code for f in outcome.findings] == ["known_layer_assumed", "random_outputs"]
     assert outcome.artifact.model is not None
     keras.utils.set_random_seed(3)
-    built = keras_3.build(outcome.artifact.model).model
+    built = building.build(outcome.artifact.model).model
     first, second = (ops.convert_to_numpy(built(np.ones((20, 1000), "float32"), training=False)) for _ in range(2))
     assert not np.array_equal(first, second)
     assert set(np.unique(first)) == {0, np.float32(1 / 0.75)}

@@ -22,7 +22,7 @@ from reconstruct.objects import lambda_functions, lambdas  # noqa: E402
 from reconstruct.rules import inputs  # noqa: E402
 from reconstruct.rules import lambdas as lambda_rules  # noqa: E402
 from reconstruct.rules.engine import Context, Outcome, apply  # noqa: E402
-from reconstruct.runtimes import keras_3  # noqa: E402
+from reconstruct.runtimes import building  # noqa: E402
 from tests.objects import lambda_sources  # noqa: E402
 from tests.objects.test_bytecode import SUM_3_5  # noqa: E402
 
@@ -366,7 +366,7 @@ def _same(actual: Any, expected: list[np.ndarray]) -> None:
 
 def _check(path: Path, arrays: list[np.ndarray], expected: list[np.ndarray], context: Callable[[], Any]) -> Any:
     outcome = _outcome(path, context)
-    model = keras_3.build(outcome.artifact.model).model  # type: ignore[arg-type]
+    model = building.build(outcome.artifact.model).model  # type: ignore[arg-type]
     given = arrays[0] if len(arrays) == 1 else arrays
     _same(model(given), expected)
     model.save(path.with_suffix(".new.keras"))
@@ -478,7 +478,7 @@ def test_what_keras_3_saved_computes_the_same(
 def test_activations_of_keras_3(name: str) -> None:
     """The operations of the same names have other defaults here and there."""
     config = {"function": {"class_name": "function", "config": name, "module": "keras.activations"}}
-    model = keras_3.build(_translated(_model(config, MATRIX), "3.5.0")).model
+    model = building.build(_translated(_model(config, MATRIX), "3.5.0")).model
     (x,) = _arrays(MATRIX, 1)
     _same(model(x), [np.asarray(getattr(keras.activations, name)(x))])
 
@@ -520,7 +520,7 @@ def test_code_of_every_python(version: str, name: str) -> None:
     defaults = lambda_sources.FUNCTIONS[name].__defaults__
     config = {"function": [PYTHONS[version][name]["code"], defaults, closure], "function_type": "lambda"}
     count = 2 if name in TWO_INPUTS else 1
-    model = keras_3.build(_translated(_model(config, MATRIX, count))).model
+    model = building.build(_translated(_model(config, MATRIX, count))).model
     arrays = _arrays(MATRIX, count)
     given = [tf.constant(a) for a in arrays]
     expected = lambda_sources.FUNCTIONS[name](given if count > 1 else given[0])
@@ -529,7 +529,7 @@ def test_code_of_every_python(version: str, name: str) -> None:
 
 def test_code_of_python_3_5() -> None:
     code = base64.b64encode(SUM_3_5).decode()
-    model = keras_3.build(_translated(_model({"function": [code, [2.5], None]}, MATRIX))).model
+    model = building.build(_translated(_model({"function": [code, [2.5], None]}, MATRIX))).model
     (x,) = _arrays(MATRIX, 1)
     _same(model(x), [np.sum(x * 2.5, axis=1)])
 
@@ -558,7 +558,7 @@ def _random_model(function: Function, tmp_path: Path) -> tuple[Any, Any]:
     layer = _model(config, VECTOR, 2)
     (part,) = [n for n in layer.walk() if n.class_name == "Lambda"]
     noted: Any = lambda_rules.RULES[2].function(part, Context(layer, Writer("2.9.0")))
-    built = keras_3.build(layer.map_parts(lambda _, n: noted.layer if n is part else n)).model
+    built = building.build(layer.map_parts(lambda _, n: noted.layer if n is part else n)).model
     built.save(tmp_path / "new.keras")
     return noted, keras.models.load_model(tmp_path / "new.keras", safe_mode=True)
 
@@ -606,7 +606,7 @@ def test_the_loss_of_ctc() -> None:
     refs = [Ref(n) for n in shapes]
     config = {"function": [_encoded(loss), None, None], "function_type": "lambda"}
     part = Layer("Lambda", "ctc", config, calls=(Call((refs,)),))
-    model = keras_3.build(_translated(Layer("Functional", "m", graph=Graph((*entries, part), refs, Ref("ctc"))))).model
+    model = building.build(_translated(Layer("Functional", "m", graph=Graph((*entries, part), refs, Ref("ctc"))))).model
     generator = np.random.default_rng(1)
     logits = generator.normal(size=(3, 12, 5)).astype("float32") * 2
     arrays = [

@@ -16,7 +16,7 @@ from reconstruct.artifact import Call, Graph, Layer, Ref, Writer  # noqa: E402
 from reconstruct.errors import NotEquivalent  # noqa: E402
 from reconstruct.rules import inputs, tf_ops  # noqa: E402
 from reconstruct.rules.engine import Context, apply  # noqa: E402
-from reconstruct.runtimes import keras_3  # noqa: E402
+from reconstruct.runtimes import building  # noqa: E402
 
 RULES = (inputs.batch_shape, *tf_ops.RULES)
 Function = Callable[[Any, Any], Any]
@@ -294,7 +294,7 @@ def _recovered(path: Path) -> Any:
     assert outcome.artifact.model is not None
     assert not any(n.class_name in ("TFOpLambda", "SlicingOpLambda") for n in outcome.artifact.model.walk())
     assert apply(outcome.artifact.replace(dialect=Writer("2.9.0")), tf_ops.RULES).changes == ()
-    return keras_3.build(outcome.artifact.model).model
+    return building.build(outcome.artifact.model).model
 
 
 def _saved(function: Function, shape: tuple[int, ...], path: Path) -> list[np.ndarray]:
@@ -431,7 +431,7 @@ def test_operations_of_tf_keras_2_0_to_2_3(layer: Layer, reference: Callable[[np
     model = Layer("Functional", "model", graph=Graph((entry, layer), [X], Ref(layer.name)))
     for rule in tf_ops.RULES:
         model = model.map_parts(lambda _, part: rule.function(part, ALONE) if rule.applies_to(part) else part)  # noqa: B023
-    _assert_same(keras_3.build(model).model(x), [reference(x)])
+    _assert_same(building.build(model).model(x), [reference(x)])
 
 
 def test_an_unknown_operation_is_refused_by_name() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from reconstruct.artifact import Call, Layer, Ref, Tensor
 from reconstruct.errors import BuildError, ConfigError, UnknownLayer
-from reconstruct.runtimes import keras_3
+from reconstruct.runtimes import building, keras_3
 from tests.rules.cases import called, functional, layer, sequential
 
 X = np.array([[1.0, 2.0], [-3.0, 0.5]], "float32")
@@ -33,11 +33,11 @@ def dense(name: str, kernel: Any = KERNEL, **config: Any) -> Layer:
 
 
 def outputs(model: Layer, *xs: np.ndarray, **options: Any) -> list[np.ndarray]:
-    return keras_3.run(keras_3.build(model, **options).model, list(xs))
+    return keras_3.run(building.build(model, **options).model, list(xs))
 
 
 def test_sequential() -> None:
-    built = keras_3.build(sequential(entry(), dense("a"), layer("ReLU", "r"), dense("b")))
+    built = building.build(sequential(entry(), dense("a"), layer("ReLU", "r"), dense("b")))
     np.testing.assert_allclose(keras_3.run(built.model, [X])[0], np.maximum(X @ KERNEL, 0) @ KERNEL)
     assert [t.name for _, t in built.assigned] == ["kernel", "kernel"]
     assert [n.name for n in built.model.layers] == ["a", "r", "b"]
@@ -47,7 +47,7 @@ def test_sequential() -> None:
 def test_a_shared_layer_has_its_weights_once() -> None:
     both = called(called(dense("d"), "x"), "y")
     subtract = layer("Subtract", "s").replace(calls=(Call(([Ref("d"), Ref("d", 1)],)),))
-    built = keras_3.build(functional(entry("x"), entry("y"), both, subtract))
+    built = building.build(functional(entry("x"), entry("y"), both, subtract))
     assert len(built.model.weights) == len(built.assigned) == 1
     np.testing.assert_allclose(keras_3.run(built.model, [X, 2 * X])[0], -X @ KERNEL, rtol=1e-6)
 
@@ -94,7 +94,7 @@ def test_time_distributed_and_cells() -> None:
 def test_operations() -> None:
     half = called(Layer("Op", "half", {"function": "multiply"}), "x", 0.5)
     cut = called(Layer("Op", "cut", {"function": "getitem"}), "half", (slice(None), 0))
-    built = keras_3.build(functional(entry(), half, cut))
+    built = building.build(functional(entry(), half, cut))
     np.testing.assert_allclose(keras_3.run(built.model, [X])[0], X[:, 0] / 2)
 
 
@@ -105,7 +105,7 @@ def test_operations() -> None:
 def test_what_is_added_along_an_axis_is_no_bias_of_another(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
     values = np.arange(np.prod(other), dtype="float32").reshape(other)
     node = called(layer("Op", "sum", function="add"), "x", values)
-    built = keras_3.build(functional(layer("InputLayer", "x", batch_shape=[None, *shape]), node)).model
+    built = building.build(functional(layer("InputLayer", "x", batch_shape=[None, *shape]), node)).model
     x = np.arange(2 * np.prod(shape), dtype="float32").reshape(2, *shape)
     assert np.array_equal(keras_3.run(built, [x])[0], x + values)
 
@@ -114,21 +114,21 @@ def test_inputs_and_outputs_keep_their_structure() -> None:
     whole = functional(entry("x"), called(dense("d"), "x"))
     assert whole.graph is not None
     graph = type(whole.graph)(whole.graph.layers, {"image": Ref("x")}, {"a": Ref("d"), "b": Ref("x")})
-    model = keras_3.build(whole.replace(graph=graph)).model
+    model = building.build(whole.replace(graph=graph)).model
     assert set(model({"image": X})) == {"a", "b"}
     np.testing.assert_allclose(keras_3.run(model, [X])[0], X @ KERNEL)
 
 
 def test_nothing_in_a_frozen_model_is_trained(tmp_path: Path) -> None:
     inner = functional(entry("i"), called(dense("d"), "i"), name="inner").having(trainable=False)
-    built = keras_3.build(functional(entry(), called(inner, "x"), called(dense("e"), "inner")))
+    built = building.build(functional(entry(), called(inner, "x"), called(dense("e"), "inner")))
     keras_3.save(built.model, str(tmp_path / "m.keras"))
     for model in (built.model, keras_3.load(str(tmp_path / "m.keras"))):
         assert [v.path for v in model.trainable_variables] == ["e/kernel"]
 
 
 def test_a_frozen_layer_stays_frozen() -> None:
-    model = keras_3.build(sequential(entry(), dense("a", trainable=False), dense("b"))).model
+    model = building.build(sequential(entry(), dense("a", trainable=False), dense("b"))).model
     assert [v.path.endswith("b/kernel") for v in model.trainable_variables] == [True]
 
 
@@ -162,19 +162,19 @@ def test_a_frozen_layer_stays_frozen() -> None:
 def test_errors_name_the_layer(model: Layer, error: type[Exception], says: str, path: str) -> None:
     model = model.replace(path="model").map_parts(lambda _, part: part.replace(path=f"model/{part.name}"))
     with pytest.raises(error, match=says) as caught:
-        keras_3.build(model)
+        building.build(model)
     assert caught.value.path == path  # type: ignore[attr-defined]
 
 
 def test_a_part_that_only_training_needs_is_left_out() -> None:
     model = sequential(entry(), dense("d", kernel_regularizer={"class_name": "Mine", "config": {}}))
-    built = keras_3.build(model)
+    built = building.build(model)
     assert [(f.code, f.severity) for f in built.findings] == [("missing_regularizer", "info")]
     np.testing.assert_allclose(keras_3.run(built.model, [X])[0], X @ KERNEL)
 
 
 def test_a_field_that_keras_3_does_not_know_is_a_finding() -> None:
-    built = keras_3.build(sequential(entry(), dense("d", invented=3)))
+    built = building.build(sequential(entry(), dense("d", invented=3)))
     assert [(f.code, f.severity) for f in built.findings] == [("unknown_field", "warning")]
     assert "'invented'" in built.findings[0].message
 
@@ -190,7 +190,7 @@ def test_custom_objects() -> None:
 
 
 def test_what_is_saved_is_plain_keras(tmp_path: Path) -> None:
-    model = keras_3.build(functional(entry(), called(dense("d"), "x"))).model
+    model = building.build(functional(entry(), called(dense("d"), "x"))).model
     keras_3.save(model, str(tmp_path / "m.keras"))
     again = keras_3.load(str(tmp_path / "m.keras"))
     np.testing.assert_array_equal(keras_3.run(again, [X])[0], keras_3.run(model, [X])[0])
@@ -199,13 +199,13 @@ def test_what_is_saved_is_plain_keras(tmp_path: Path) -> None:
 def test_every_run_starts_from_zero_states() -> None:
     weights = {"kernel": np.ones((2, 1)), "recurrent_kernel": np.ones((1, 1))}
     rnn = layer("SimpleRNN", "r", weights, units=1, use_bias=False, stateful=True, activation="linear")
-    model = keras_3.build(sequential(layer("InputLayer", "x", batch_shape=[1, 2, 2]), rnn)).model
+    model = building.build(sequential(layer("InputLayer", "x", batch_shape=[1, 2, 2]), rnn)).model
     first, second = (keras_3.run(model, [X[None]])[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_outputs_of_every_layer() -> None:
-    model = keras_3.build(functional(entry(), called(dense("a"), "x"), called(layer("ReLU", "r"), "a"))).model
+    model = building.build(functional(entry(), called(dense("a"), "x"), called(layer("ReLU", "r"), "a"))).model
     found = keras_3.layer_outputs(model, [X])
     assert list(found) == ["a", "r"]
     np.testing.assert_allclose(found["a"][0], X @ KERNEL)
@@ -222,5 +222,5 @@ def test_arrays_are_read_when_the_model_is_built_and_not_before() -> None:
     lazy = dense("d").replace(weights={"kernel": Tensor("kernel", (2, 2), "float32", value)})
     model = sequential(entry(), lazy)
     assert read == []
-    keras_3.build(model)
+    building.build(model)
     assert read == ["kernel"]
