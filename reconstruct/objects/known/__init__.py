@@ -2,7 +2,7 @@
 
 Each is a rule of its own kind (`declare.known`), in the module of the library or family that it comes from. What the
 user gives under the same name takes precedence. To add one: write the function beside its kin, name it in `KNOWN`, and
-give it a case in `tests/objects/known/`.
+give it a case in `tests/rules/cases/`, `known*.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from reconstruct.objects.known import (
     book,
     channels,
     crf,
+    cyberzhg,
     distances,
     efficientnet,
     gan,
@@ -64,6 +65,7 @@ KNOWN: tuple[Known, ...] = (
     *seq2seq.KNOWN,  # before the layers of one input that have the same names
     *keras_bert.KNOWN,  # before the FeedForward of which it has its own
     *self_attention.KNOWN,  # before those of gists that have the same names
+    *cyberzhg.KNOWN,
     *attention.KNOWN,
     *crf.KNOWN,
     *vit_keras.KNOWN,  # before the blocks of the same name of the Keras examples

@@ -1,4 +1,4 @@
-"""Attention layers of libraries and gists (`reconstruct/objects/known/attention.py`)."""
+"""Attention layers of libraries and gists (`reconstruct/objects/known/`: cyberzhg, attention)."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ vector = Dense(both) units=1 use_bias=False activation='tanh' kernel=[[0.0], [1.
 """,
     ),
     Case(
-        "attention_of_gists",
+        "attention_with_context",
         layer("AttentionWithContext", weights={"W": (1, 1), "b": (1,), "u": (1,)}),
         """
 input = InputLayer
@@ -200,6 +200,22 @@ exp = exp(score)
 all = sum(exp, axis=1, keepdims=True)
 total = add(all, 1e-07)
 weights = divide(exp, total)
+sum = einsum('bs,bsd->bd', weights, input)
+-> sum
+""",
+        finding=_ASSUMED,
+    ),
+    Case("attention_with_context", layer("Attention", use_scale=False), layer("Attention", use_scale=False)),
+    Case(
+        "attention_of_gists",
+        layer("AttentionLayer", weights={"W": (1, 1), "b": (2, 1)}),
+        """
+input = InputLayer
+product = Dense(input) units=1 use_bias=False kernel=[[0.0]]
+in_row = Reshape(product) target_shape=[2]
+biased = Dense(in_row) units=2 use_bias=True kernel=[[1, 0.0], [0, 1.0]] bias=[0, 1.0]
+score = tanh(biased)
+weights = softmax(score, axis=-1)
 sum = einsum('bs,bsd->bd', weights, input)
 -> sum
 """,

@@ -262,7 +262,7 @@ sum = einsum('bs,bsd->bd', weights, input)
         finding=_ASSUMED,
     ),
     Case(
-        "attention_of_gists",
+        "attention_with_context",
         layer("AttLayer", weights={"Variable": (2, 1), "Variable_1": (1,), "Variable_2": (1, 1)}, attention_dim=1),
         """
 input = InputLayer
