@@ -147,6 +147,7 @@ def test_the_command_shows_it_and_exits_with_one_where_models_differ(tmp_path: P
     other = CliRunner().invoke(app, ["diff", str(a), str(b)])
     assert other.exit_code == 1
     assert "activation: 'relu' -> 'tanh'" in other.stdout
+    assert "1 difference; 6 tensors compared" in other.stdout
     as_json = json.loads(CliRunner().invoke(app, ["diff", str(a), str(b), "--json"]).stdout)
     assert [d["what"] for d in as_json["differences"]] == ["activation"]
     assert CliRunner().invoke(app, ["diff", str(a), str(tmp_path / "none.h5")]).exit_code == 1
