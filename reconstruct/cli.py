@@ -341,6 +341,8 @@ def record(
 
     shapes = [_shape(text) for text in input_shape] if input_shape else None
     chosen = _tolerances(tolerance or ())
+    if len(models) > 1 and output.suffix == ".json" and not output.is_dir():
+        raise typer.BadParameter(f"{output} is one file, for {len(models)} models: give a directory", param_hint="-o")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct import goldens
         from reconstruct.goldens.golden import read
@@ -386,8 +388,12 @@ def check(
             _check_writable(path, option)
     with _errors_shown(), _quiet_frameworks():
         from reconstruct import goldens
+        from reconstruct.goldens import golden
         from reconstruct.goldens import junit as junit_xml
         from reconstruct.report import document
+
+        if model is not None and (count := len(golden.find(paths))) != 1:
+            raise typer.BadParameter(f"it is for one golden, and there are {count}", param_hint="--model")
 
         with display.progress("checking") as bar:
             results = goldens.check(
@@ -416,7 +422,9 @@ def check(
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", show_default=False, help="a model, a golden, or examples (.npz)")],
     b: Annotated[Path, typer.Argument(metavar="B", show_default=False, help="what it is compared with")],
-    tolerance: Annotated[float, typer.Option("--tolerance", metavar="1e-4", help="relative difference allowed")] = 1e-4,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", metavar="1e-4", min=0.0, help="relative difference allowed")
+    ] = None,
     custom: Custom = None,
     source: Source = None,
     trust_code: TrustCode = False,
@@ -688,15 +696,12 @@ def _shape(text: str) -> list[int | None]:
 
 
 def _tolerances(texts: Sequence[str]) -> dict[str, float]:
-    found = {}
-    for text in texts:
-        dtype, _, number = text.rpartition("=")
-        try:
-            found[dtype.strip() or "float32"] = float(number)
-        except ValueError:
-            message = f"{text!r} is no tolerance; write float32=1e-4"
-            raise typer.BadParameter(message, param_hint="--tolerance") from None
-    return found
+    from reconstruct.goldens import golden
+
+    try:
+        return golden.tolerances({dtype.strip() or "float32": n for dtype, _, n in (t.rpartition("=") for t in texts)})
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; write float32=1e-4", param_hint="--tolerance") from None
 
 
 def _settings(texts: Sequence[str]) -> dict[str, Any]:
