@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import reconstruct
 from reconstruct.cli import app
-from reconstruct.differences import tensors
+from reconstruct.differences import canonical, tensors
 from reconstruct.differences.compare import Entry
 from tests.conftest import FIXTURES
 
@@ -102,6 +102,11 @@ def test_layers_that_came_and_went_are_named_with_their_tensors(tmp_path: Path) 
     assert entries["layer_removed", "x"] == "Dense x with kernel (4, 4), bias (4,)"
     assert entries["layer_added", "p"] == "PReLU p with alpha (4,)"
     assert ("rewired", "head") in entries
+
+
+def test_an_initializer_of_two_names_is_one() -> None:
+    one, other = ({"class_name": n, "config": {"gain": 1.0}} for n in ("OrthogonalInitializer", "Orthogonal"))
+    assert canonical.value(one, "kernel_initializer") == canonical.value(other, "kernel_initializer") == "orthogonal"
 
 
 def test_the_training_configuration_is_compared(tmp_path: Path) -> None:
