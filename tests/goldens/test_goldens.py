@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import reconstruct
 from reconstruct.cli import app
 from reconstruct.errors import BuildError, ReadError
-from reconstruct.goldens import checking, golden
+from reconstruct.goldens import checking, computing, golden
 from reconstruct.runtimes.worker import WorkerPool
 from tests.conftest import FIXTURES
 
@@ -102,6 +102,13 @@ def test_a_setting_that_no_output_shows_is_another_model_and_one_for_training_is
         (found,) = reconstruct.check([path], model=tmp_path / "changed.keras", pool=pool)
         assert found.status == status
         assert [c.split(":")[0] for c in found.changes] == [what]
+
+
+def test_an_input_whose_dtype_the_file_does_not_say_has_one(pool: WorkerPool) -> None:
+    found, model = computing.here(FIXTURES / "files/keras-2.2.4/mlp.h5", pool)
+    assert found.view is not None
+    (first,) = found.view.inputs
+    assert found.view.layers[first].config["input_dtype"] == model.inputs[0].dtype == "float32"
 
 
 def test_text_is_recorded_and_checked(pool: WorkerPool, tmp_path: Path) -> None:
