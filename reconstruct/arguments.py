@@ -167,15 +167,13 @@ def _shape(text: str) -> list[int | None]:
 
 
 def tolerances_of(texts: Sequence[str] | None) -> dict[str, float]:
-    found = {}
-    for text in texts or ():
-        dtype, _, number = text.rpartition("=")
-        try:
-            found[dtype.strip() or "float32"] = float(number)
-        except ValueError:
-            message = f"{text!r} is no tolerance; write float32=1e-4"
-            raise typer.BadParameter(message, param_hint="--tolerance") from None
-    return found
+    from reconstruct.goldens import golden
+
+    parts = (text.rpartition("=") for text in texts or ())
+    try:
+        return golden.tolerances({dtype.strip() or "float32": number for dtype, _, number in parts})
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; write float32=1e-4", param_hint="--tolerance") from None
 
 
 def settings_of(texts: Sequence[str] | None) -> dict[str, Any]:

@@ -270,6 +270,8 @@ def record(
 
     shapes = shapes_of(input_shape)
     chosen = tolerances_of(tolerance)
+    if len(models) > 1 and output.suffix == ".json" and not output.is_dir():
+        raise typer.BadParameter(f"{output} is one file, for {len(models)} models: give a directory", param_hint="-o")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct import goldens
         from reconstruct.goldens.golden import read
@@ -314,8 +316,12 @@ def check(
     check_writable(report, "--report")
     with _errors_shown(), _quiet_frameworks():
         from reconstruct import goldens
+        from reconstruct.goldens import golden
         from reconstruct.goldens import junit as junit_xml
         from reconstruct.report import document
+
+        if model is not None and (count := len(golden.find(paths))) != 1:
+            raise typer.BadParameter(f"it is for one golden, and there are {count}", param_hint="--model")
 
         with display.progress("checking") as bar:
             results = goldens.check(
@@ -344,7 +350,9 @@ def check(
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", show_default=False, help="a model, a golden, or examples (.npz)")],
     b: Annotated[Path, typer.Argument(metavar="B", show_default=False, help="what it is compared with")],
-    tolerance: Annotated[float, typer.Option("--tolerance", metavar="1e-4", help="relative difference allowed")] = 1e-4,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", metavar="1e-4", min=0.0, help="relative difference allowed")
+    ] = None,
     custom: Custom = None,
     source: Source = None,
     trust_code: TrustCode = False,

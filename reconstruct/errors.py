@@ -29,6 +29,11 @@ class ReconstructError(Exception):
         self.hint = hint
         self.code = code
 
+    @property
+    def advice(self) -> str:
+        """What happened, and what to do about it."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
 
 class ReadError(ReconstructError, OSError):
     """The file is no Keras artifact, is damaged, or cannot be opened."""

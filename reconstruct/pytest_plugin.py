@@ -28,13 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the folder of goldens beside what was asked for."""
+    """Collect the folder of goldens beside what was asked for, unless single goldens of it were."""
     folder = _folder(config)
     if folder is None:
         return
     if not folder.is_dir():
         raise pytest.UsageError(f"--goldens: there is no directory {folder}")
-    if str(folder) not in config.args:
+    asked = [Path(config.invocation_params.dir, arg.partition("::")[0]).resolve() for arg in config.args]
+    if not any(path.is_relative_to(folder) for path in asked):
         config.args.append(str(folder))
 
 
@@ -70,6 +71,10 @@ class GoldenItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What differs, without a traceback through this package."""
+        from reconstruct.errors import ReconstructError
+
+        if isinstance(excinfo.value, ReconstructError):
+            return excinfo.value.advice
         return str(excinfo.value) if isinstance(excinfo.value, GoldenFailure) else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
@@ -99,27 +104,43 @@ def saved_model(pytestconfig: pytest.Config) -> Callable[..., Any]:
 
 
 def _golden_of(model: Path, folder: Path) -> Path:
+    """The golden of a model: that which names it, else one recorded of the same bytes, for goldens and models move.
+
+    Where there is none, the place for it: of several models of one name, in a folder by that of the model.
+    """
     from reconstruct.errors import ReconstructError
     from reconstruct.goldens import golden
+    from reconstruct.goldens.recording import file_hash
 
+    taken: set[Path] = set()
+    moved: dict[str, Path] = {}
     for path in golden.find([folder]):
         try:
-            recorded = golden.read(path).model
+            recorded = golden.read(path)
         except ReconstructError:
             continue
-        if (path.parent / recorded).resolve() == model.resolve():
+        if (path.parent / recorded.model).resolve() == model.resolve():
             return path
-    return folder / f"{model.name}{SUFFIX}"
+        if not (path.parent / recorded.model).exists():
+            moved[recorded.sha256] = path
+        taken.add(path)
+    found = moved.get(file_hash(model)) if moved and model.exists() else None
+    parts = model.resolve().parts
+    places = (folder.joinpath(*parts[-n:-1], f"{model.name}{SUFFIX}") for n in range(1, len(parts)))
+    return found or next(place for place in places if place not in taken)
 
 
 def _check(config: pytest.Config, path: Path, model: Path | None, **options: Any) -> Any:
-    from reconstruct.goldens import checking, golden, recording
+    from reconstruct.goldens import checking, recording
     from reconstruct.runtimes.worker import WorkerPool
 
     pool = config.stash.setdefault(_POOL, WorkerPool())
     if config.getoption("--update-goldens"):
-        recorded = model or path.parent / golden.read(path).model
-        recording.record([recorded], path, pool=pool, **options)
+        if path.exists():
+            recording.record_again(path, pool, model, **options)
+        else:
+            assert model is not None
+            recording.record([model], path, pool=pool, **options)
     elif not path.exists():
         raise GoldenFailure(f"{model} has no golden {path}: run pytest with --update-goldens to record one")
     found = checking.one(path, pool, model, options=options)

@@ -16,7 +16,7 @@ import reconstruct
 from reconstruct.cli import app
 from reconstruct.limits import Limits, describe, parse
 from reconstruct.runtimes.worker import environment
-from reconstruct.scanning.child import Scanner
+from reconstruct.scanning.child import Scanner, _writable
 from reconstruct.scanning.codes import CODES
 from tests.hostile import cases
 
@@ -137,6 +137,10 @@ def test_no_framework_and_no_socket(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, source]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **environment()})
     assert done.stdout.strip() == "[]"
+
+
+def test_only_what_a_browser_would_take_for_a_tag_is_escaped() -> None:
+    assert _writable("a->b < 3 <b>") == r"a->b < 3 \u003cb>"
 
 
 def test_the_death_of_the_child_is_a_finding(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def value(written: Any, field: str = "") -> Any:
 
 def _object(written: Mapping[str, Any], field: str) -> Any:
     name, inner = str(written["class_name"]), written.get("config")
+    name = name.removesuffix("Initializer") or name  # OrthogonalInitializer: some have two names (initializers/)
     if name == "function" or not isinstance(inner, Mapping):
         return inner if name == "function" else name
     if name.endswith("DTypePolicy") or name == "Policy":

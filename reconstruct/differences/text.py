@@ -24,7 +24,8 @@ def lines(difference: Difference) -> Iterator[Line]:
         yield f"{sign}: {side['source']} ({side['writer']}, {side['container']})", None
     if difference.rules:
         names = sorted({change.rule for change in difference.rules})
-        yield f"{len(difference.rules)} changes by {len(names)} rules, with the same meaning:", None
+        changed = "1 change" if len(difference.rules) == 1 else f"{len(difference.rules)} changes"
+        yield f"{changed} by {len(names)} {'rule' if len(names) == 1 else 'rules'}, with the same meaning:", None
         for name in names:
             changes = [change for change in difference.rules if change.rule == name]
             where = changes[0].path if len(changes) == 1 else f"x{len(changes)}"
@@ -34,7 +35,8 @@ def lines(difference: Difference) -> Iterator[Line]:
         for entry in entries:
             sign, style = _SIGNS.get(entry.kind, ("~", "yellow"))
             yield f"  {sign} {_what(entry)}{entry.message}", style
-    found = f"{len(difference.entries)} differences" if difference.entries else "the same"
+    count = len(difference.entries)
+    found = f"{count} {'difference' if count == 1 else 'differences'}" if count else "the same"
     yield f"{found}; {difference.tensors_compared} tensors compared", None
 
 

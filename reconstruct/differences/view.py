@@ -78,6 +78,12 @@ class View:
     training: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
 
+    @property
+    def computes_in(self) -> frozenset[str]:
+        """The dtypes other than float32 in which layers compute: of the policy mixed_float16, that is float16."""
+        policies = (layer.config.get("dtype") for layer in self.layers.values())
+        return frozenset(policy.rpartition("_")[2] for policy in policies if isinstance(policy, str))
+
 
 def view(artifact: Artifact, raw: bool = False) -> View:
     """What an artifact holds, in the form of Keras 3; with `raw`, in the form in which it was written.

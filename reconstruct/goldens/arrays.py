@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from reconstruct.errors import ReadError
+from reconstruct.errors import BuildError, ReadError
 
 # An array of up to so many numbers is held whole
 WHOLE = 1000
@@ -19,6 +19,7 @@ WHOLE = 1000
 SAMPLES, STRETCHES = 192, 64
 _WORST = 3
 _MOST_BYTES = 1 << 30
+TEXT = "string"  # the dtype of text, of which a runtime gives bytes and NumPy has one for each length
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,27 @@ class Disagreement:
 
 def record(array: np.ndarray, whole: int = WHOLE) -> Recorded:
     """What a golden keeps of an array: all of it up to `whole` numbers."""
+    array = _plain(array)
     if array.size <= whole:
-        return Recorded(array.shape, array.dtype.name, array, True)
-    return Recorded(array.shape, array.dtype.name, _digest(array), False)
+        return Recorded(array.shape, _dtype(array), array, True)
+    return Recorded(array.shape, _dtype(array), _digest(array), False)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """The array; text as text, whether it came as that, as bytes, or as objects.
+
+    Raises `BuildError` for what is neither text nor real numbers.
+    """
+    if array.dtype.kind in "SO":
+        texts = [x.decode("utf-8", "backslashreplace") if isinstance(x, bytes) else str(x) for x in array.ravel()]
+        return np.array(texts, np.str_).reshape(array.shape)
+    if array.dtype.kind not in "fiubU":
+        raise BuildError(f"numbers of dtype {array.dtype.name} cannot be recorded or compared")
+    return array
+
+
+def _dtype(array: np.ndarray) -> str:
+    return TEXT if array.dtype.kind == "U" else array.dtype.name
 
 
 def disagreement(now: np.ndarray, before: Recorded) -> Disagreement:
@@ -62,18 +81,19 @@ def disagreement(now: np.ndarray, before: Recorded) -> Disagreement:
     >>> disagreement(np.array([1.0, 2.5]), record(np.array([1.0, 2.0]))).worst[0]
     ('[1]', 2.0, 2.5)
     """
+    now = _plain(now)
     if now.shape != before.shape:
         return Disagreement(math.inf, math.inf, problem=f"shape {now.shape}, recorded {before.shape}")
-    if now.dtype.name != before.dtype:
-        return Disagreement(math.inf, math.inf, problem=f"dtype {now.dtype.name}, recorded {before.dtype}")
-    a, b = (now if before.whole else _digest(now)), before.values
-    if a.dtype.kind not in "fiub":
-        same = np.array_equal(a, b)
-        return Disagreement() if same else Disagreement(math.inf, math.inf, problem="not numeric, and different")
-    a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
-    if not np.isfinite(a).all():
-        place = _place(int(np.flatnonzero(~np.isfinite(a))[0]), before)
-        return Disagreement(math.inf, math.inf, problem=f"NaN or infinity at {place}")
+    if _dtype(now) != before.dtype:
+        return Disagreement(math.inf, math.inf, problem=f"dtype {_dtype(now)}, recorded {before.dtype}")
+    a, b = (now if before.whole else _digest(now)).ravel(), before.values.ravel()
+    if before.dtype == TEXT:
+        return _of_texts(a, b, before)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    for numbers, said in ((a, "at"), (b, "was recorded at")):
+        if not np.isfinite(numbers).all():
+            place = _place(int(np.flatnonzero(~np.isfinite(numbers))[0]), before)
+            return Disagreement(math.inf, math.inf, problem=f"NaN or infinity {said} {place}")
     if not a.size:
         return Disagreement()
     apart = np.abs(a - b)
@@ -81,6 +101,27 @@ def disagreement(now: np.ndarray, before: Recorded) -> Disagreement:
     order = np.argsort(relative)[::-1][:_WORST]
     worst = tuple((_place(int(i), before), float(b[i]), float(a[i])) for i in order if apart[i] > 0)
     return Disagreement(float(apart.max()), float(relative.max()), worst)
+
+
+def _of_texts(now: np.ndarray, before: np.ndarray, recorded: Recorded) -> Disagreement:
+    other = np.flatnonzero(now != before)
+    if not other.size:
+        return Disagreement()
+    k = int(other[0])
+    problem = f"{str(now[k])!r} at {_place(k, recorded)}, recorded {str(before[k])!r}"
+    return Disagreement(math.inf, math.inf, problem=problem)
+
+
+def alike(now: np.ndarray, before: Recorded, tolerance: float) -> bool:
+    """Whether a layer gives what was recorded of it. NaN and infinities of the same places are no difference within a
+    model: what comes after may not look at them."""
+    if now.shape == before.shape and now.dtype.kind == before.values.dtype.kind == "f":
+        a, b = (now if before.whole else _digest(now)).astype(np.float64), before.values.astype(np.float64)
+        lasting = ~np.isfinite(b) & ((a == b) | (np.isnan(a) & np.isnan(b)))
+        if lasting.any():
+            rest = np.where(lasting, 0.0, a), np.where(lasting, 0.0, b)
+            return disagreement(rest[0], Recorded(rest[1].shape, "float64", rest[1], True)).within(tolerance)
+    return disagreement(now, before).within(tolerance)
 
 
 def _digest(array: np.ndarray) -> np.ndarray:
@@ -110,7 +151,7 @@ def to_json(recorded: Recorded) -> dict[str, Any]:
 def _numbers(array: np.ndarray) -> list[Any]:
     if array.dtype.kind in "iub":
         return array.ravel().tolist()
-    if array.dtype.kind == "f" or array.dtype.name == "bfloat16":
+    if array.dtype.kind == "f":
         wide = array.ravel() if array.dtype.itemsize > 2 else array.ravel().astype(np.float32)
         shown = [float(np.format_float_scientific(x, unique=True, trim="0")) for x in wide]
         return [x if math.isfinite(x) else str(x) for x in shown]
@@ -123,13 +164,22 @@ def from_json(written: Mapping[str, Any]) -> Recorded:
         shape, dtype = tuple(int(n) for n in written["shape"]), str(written["dtype"])
         whole = "values" in written
         numbers = written["values" if whole else "samples"]
-        kind = np.dtype(dtype) if dtype != "bfloat16" else np.dtype(np.float32)
-        if kind.kind not in "fiubUS":
-            raise ValueError(f"dtype {dtype}")
-        values = np.array([_number(x) for x in numbers], np.float64 if not whole and kind.kind in "fiub" else kind)
+        if dtype == TEXT:
+            values = np.array([str(x) for x in numbers], np.str_)
+        else:
+            values = np.array([_number(x) for x in numbers], _numeric(dtype) if whole else np.float64)
+        if not whole and len(values) != (SAMPLES if dtype == TEXT else SAMPLES + STRETCHES):
+            raise ValueError(f"{len(values)} samples")
         return Recorded(shape, dtype, values.reshape(shape) if whole else values, whole)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReadError(f"a recorded array cannot be read: {error}", hint="record the golden again") from error
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ReadError(f"a recorded array cannot be read: {error}") from error
+
+
+def _numeric(dtype: str) -> np.dtype[Any]:
+    found = np.dtype(dtype)
+    if found.kind not in "fiub" or found.name != dtype:
+        raise ValueError(f"dtype {dtype}")
+    return found
 
 
 def _number(value: Any) -> Any:
@@ -137,9 +187,10 @@ def _number(value: Any) -> Any:
 
 
 def pack(array: np.ndarray) -> dict[str, Any]:
-    """An input of a probe, whole: as numbers where it is small, else as compressed bytes."""
-    if array.size <= WHOLE:
-        return to_json(record(array))
+    """An input of a probe, whole: as numbers where it is small, else as compressed bytes; text as it is."""
+    array = _plain(array)
+    if array.size <= WHOLE or _dtype(array) == TEXT:
+        return to_json(record(array, array.size))
     data = base64.b85encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
     return {"shape": list(array.shape), "dtype": array.dtype.name, "zlib_base85": data}
 
@@ -149,14 +200,14 @@ def unpack(written: Mapping[str, Any]) -> np.ndarray:
     if "zlib_base85" not in written:
         return from_json(written).values
     try:
-        shape, dtype = tuple(int(n) for n in written["shape"]), np.dtype(str(written["dtype"]))
+        shape, dtype = tuple(int(n) for n in written["shape"]), _numeric(str(written["dtype"]))
         size = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in "fiub" or not 0 <= size <= _MOST_BYTES:
+        if not 0 <= size <= _MOST_BYTES:
             raise ValueError(f"{dtype} of shape {shape}")
         data = zlib.decompressobj().decompress(base64.b85decode(str(written["zlib_base85"])), size + 1)
         return np.frombuffer(data, dtype).reshape(shape).copy()
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
-        raise ReadError(f"a recorded input cannot be read: {error}", hint="record the golden again") from error
+    except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
+        raise ReadError(f"a recorded input cannot be read: {error}") from error
 
 
 def worst(found: Sequence[Disagreement]) -> Disagreement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,17 +13,19 @@ from typing import Any
 from reconstruct.differences.compare import Difference, compare
 from reconstruct.errors import ReconstructError
 from reconstruct.goldens import arrays, causes, computing, golden
-from reconstruct.goldens.arrays import Disagreement
 from reconstruct.goldens.computing import Computed
 from reconstruct.goldens.golden import Golden
 from reconstruct.goldens.recording import file_hash
 from reconstruct.report import environment
 from reconstruct.runtimes.worker import WorkerPool, pool_or_own
+from reconstruct.verification.comparison import HALF_TOLERANCE
 
 SAME, DIFFERS, MISSING, CANNOT_LOAD = "same", "differs", "missing", "cannot_load"
 _MOST_ENTRIES = 20
-# A tolerance is for what another environment makes of the same numbers; these are other numbers, whatever the outputs
-_ALTERED = ("tensor_values", "tensor_moved", "tensor_shape", "tensor_dtype")
+# A tolerance is for what another environment makes of the same model; these make another, whatever the outputs
+_OTHER_NUMBERS = ("tensor_values", "tensor_moved", "tensor_shape", "tensor_dtype")
+_OTHER_MEANING = ("class", "field", "rewired", "inputs", "outputs", "layer_added", "layer_removed")
+_FOR_TRAINING = re.compile(r"trainable|seed|stddev|(.*_)?(rate|dropout|initializer|regularizer|constraint)(\..*)?")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one golden: `status` is same, differs (outputs, or weights), missing or cannot_load.
+    """What came of one golden: `status` is same, differs (outputs, or the model), missing or cannot_load.
 
     `first_layer` is the first, in the order of the model, that gives other outputs than recorded; `cause` the likeliest
     reason in words; `changes` what of the model itself is not as recorded, a text for each.
@@ -81,7 +84,7 @@ class Check:
             lines.append(f"  output {output.output}: {found}")
             lines += [f"    at {place}: recorded {before:.7g}, now {now:.7g}" for place, before, now in output.worst]
         if all(output.agrees for output in self.outputs):
-            lines.append("  the outputs agree within the tolerance, and yet the weights are not those recorded")
+            lines.append("  the outputs agree within the tolerance, and yet the model is not the one recorded")
         if self.first_layer:
             lines.append(f"  the first layer that differs: {self.first_layer}")
         if self.cause:
@@ -134,10 +137,10 @@ def one(
     try:
         recorded = golden.read(path)
     except ReconstructError as error:
-        return Check(str(path), str(model or ""), CANNOT_LOAD, error=error.message)
+        return Check(str(path), str(model or ""), CANNOT_LOAD, error=error.advice)
     file = Path(model) if model is not None else Path(os.path.normpath(path.parent / recorded.model))
     if not file.exists():
-        return Check(str(path), str(file), MISSING, recorded.oracle, error=f"there is no {file}")
+        return Check(str(path), str(file), MISSING, recorded.oracle, error=f"it is missing, and {path} is its golden")
     probes = [list(probe.inputs) for probe in recorded.probes]
     loaded = None
     try:
@@ -149,8 +152,8 @@ def one(
             found, loaded = computing.here(file, pool, probes, **(options or {}))
             difference = _difference(recorded, found)
     except ReconstructError as error:
-        return Check(str(path), str(file), CANNOT_LOAD, recorded.oracle, error=str(error))
-    allowed = {**recorded.tolerances, **(tolerances or {})}
+        return Check(str(path), str(file), CANNOT_LOAD, recorded.oracle, error=error.advice)
+    allowed = _allowed(recorded, tolerances or {})
     outputs = _outputs(recorded, found, allowed)
     agrees = all(output.agrees for output in outputs)
     place = None if agrees else _first_layer(recorded, found, allowed)
@@ -160,14 +163,30 @@ def one(
     same_file = file_hash(file) == recorded.sha256
     around = environment()
     cause = None if agrees else causes.likely(recorded, difference, place, same_file and not plain, around)
-    altered = any(entry.kind in _ALTERED for entry in difference.entries)
-    status = SAME if agrees and not altered else DIFFERS
+    status = SAME if agrees and not _altered(difference, same_file) else DIFFERS
     return Check(
         *(str(path), str(file), status, recorded.oracle, outputs, place, cause),
         changes=tuple(changes),
         environment=around,
         loaded=loaded,
     )
+
+
+def _altered(difference: Difference, same_file: bool) -> bool:
+    """Whether it is another model, if its outputs are the same or not. In the same file, settings are what they were,
+    though another Keras may write more of them."""
+    for entry in difference.entries:
+        means = not same_file and entry.kind in _OTHER_MEANING
+        if entry.kind in _OTHER_NUMBERS or (means and not _FOR_TRAINING.fullmatch(entry.what)):
+            return True
+    return False
+
+
+def _allowed(recorded: Golden, given: Mapping[str, float]) -> dict[str, float]:
+    """Tolerances by the dtype of an output. A float32 that layers in float16 led to is no more exact than those."""
+    chosen = {**recorded.tolerances, **given}
+    least = max((chosen.get(dtype, 0.0) for dtype in recorded.view.computes_in & HALF_TOLERANCE.keys()), default=0.0)
+    return {dtype: max(number, least) if "float" in dtype else number for dtype, number in chosen.items()}
 
 
 def _difference(recorded: Golden, found: Computed) -> Difference:
@@ -201,5 +220,4 @@ def _first_layer(recorded: Golden, found: Computed, allowed: Mapping[str, float]
 
 
 def _alike(before: Sequence[arrays.Recorded], now: Iterable[Any], allowed: Mapping[str, float]) -> bool:
-    apart: list[Disagreement] = [arrays.disagreement(a, b) for a, b in zip(now, before, strict=False)]
-    return all(d.within(allowed.get(b.dtype, 0.0)) for d, b in zip(apart, before, strict=False))
+    return all(arrays.alike(a, b, allowed.get(b.dtype, 0.0)) for a, b in zip(now, before, strict=False))

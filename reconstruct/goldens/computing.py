@@ -132,8 +132,15 @@ def _read(recovery: Recovery) -> Artifact:
 
 
 def view_of(recovery: Recovery) -> View:
-    """What the file holds, with what recovering it changed."""
+    """What the file holds, with what recovering it changed. An input has the dtype of the model's where the file says
+    none, as Sequential models before Keras 3 do not."""
     artifact = _read(recovery)
     if artifact.model is None and recovery.form is not None:  # the layers inferred, with the file's tensors
         artifact = artifact.replace(model=recovery.form)
-    return view(artifact)
+    seen = view(artifact)
+    layers = dict(seen.layers)
+    for name, tensor in zip(seen.inputs, recovery.model.inputs, strict=False):
+        layer = layers.get(name)
+        if layer is not None and layer.class_name == "InputLayer":
+            layers[name] = replace(layer, config={"input_dtype": str(tensor.dtype), **layer.config})
+    return replace(seen, layers=layers)

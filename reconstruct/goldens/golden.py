@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -118,23 +119,24 @@ def read(path: Path) -> Golden:
         raise ReadError(
             f"{path} is no golden: {error}", path=str(path), hint="reconstruct record writes them"
         ) from error
+    hint = "delete it, and record it again"
     if not isinstance(written, dict) or written.get("golden") != VERSION:
-        raise ReadError(f"{path} is no golden of version {VERSION}", path=str(path), hint="record it again")
+        raise ReadError(f"{path} is no golden of version {VERSION}", path=str(path), hint=hint)
     try:
         return _golden(written)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"{path} is damaged: {type(error).__name__}: {error}"
-        raise ReadError(message, path=str(path), hint="record it again") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, ReadError) as error:
+        what = error.message if isinstance(error, ReadError) else f"{type(error).__name__}: {error}"
+        raise ReadError(f"{path} is damaged: {what}", path=str(path), hint=hint) from error
 
 
 def _golden(written: Mapping[str, Any]) -> Golden:
     tensors: dict[str, dict[str, TensorView]] = {}
     for key, (dtype, shape, digest, mean, std) in written["tensors"].items():
-        layer = max((p for p in written["architecture"] if key.startswith(f"{p}/")), key=len)
-        found = TensorView(tuple(shape), dtype, None, (digest, float(mean), float(std)))
+        layer = _layer_of(key, written["architecture"])
+        found = TensorView(tuple(map(int, shape)), str(dtype), None, (str(digest), float(mean), float(std)))
         tensors.setdefault(layer, {})[key[len(layer) + 1 :]] = found
     layers = {
-        path: LayerView(name, class_name, config, tensors.get(path, {}), tuple(inputs))
+        path: LayerView(str(name), str(class_name), _table(config), tensors.get(path, {}), tuple(map(str, inputs)))
         for path, (name, class_name, config, inputs) in written["architecture"].items()
     }
     inputs, outputs = written["ends"]
@@ -143,25 +145,58 @@ def _golden(written: Mapping[str, Any]) -> Golden:
         str(written["container"]),
         str(written["writer"]),
         layers,
-        tuple(inputs),
-        tuple(outputs),
-        written["training"],
-        tuple(Change(**change) for change in written["rules"]),
+        tuple(map(str, inputs)),
+        tuple(map(str, outputs)),
+        _table(written["training"]),
+        tuple(Change(**{key: str(text) for key, text in change.items()}) for change in written["rules"]),
     )
     probes = tuple(
         Probe(tuple(map(arrays.unpack, p["inputs"])), tuple(map(arrays.from_json, p["outputs"])))
         for p in written["probes"]
     )
+    if not probes or len({(len(p.inputs), len(p.outputs)) for p in probes}) != 1:
+        raise ValueError("its probes are not of one form")
     return Golden(
         str(written["model"]),
         str(written["sha256"]),
         str(written["oracle"]),
-        dict(written["environment"]),
+        _table(written["environment"]),
         probes,
         {name: tuple(map(arrays.from_json, outputs)) for name, outputs in written["layers"].items()},
         view,
-        {str(k): float(v) for k, v in written["tolerances"].items()},
+        tolerances(written["tolerances"]),
     )
+
+
+def _layer_of(tensor: str, layers: Mapping[str, Any]) -> str:
+    """The path of the layer that a tensor belongs to; its own name may have slashes, too."""
+    path = tensor
+    while path not in layers:
+        path, slash, _ = path.rpartition("/")
+        if not slash:
+            raise ValueError(f"no layer has {tensor!r}")
+    return path
+
+
+def _table(written: Any) -> dict[str, Any]:
+    if not isinstance(written, dict):
+        raise TypeError(f"{str(written)[:80]!r} where a table belongs")
+    return written
+
+
+def tolerances(given: Mapping[str, Any]) -> dict[str, float]:
+    """Tolerances by dtype, as numbers. Raises `ValueError` for a dtype that there is not, or what is no tolerance.
+
+    >>> tolerances({"float32": "1e-5"})
+    {'float32': 1e-05}
+    """
+    found = {dtype: float(number) for dtype, number in given.items()}
+    for dtype, number in found.items():
+        if dtype not in TOLERANCES and not re.fullmatch(r"u?int(8|16|32|64)|bool", dtype):
+            raise ValueError(f"there is no dtype {dtype!r}; there are {', '.join(TOLERANCES)}, int32, uint8 and so on")
+        if not 0.0 <= number < math.inf:
+            raise ValueError(f"a tolerance is a number from 0 on; that of {dtype} is {number}")
+    return found
 
 
 def find(paths: Sequence[Path]) -> list[Path]:

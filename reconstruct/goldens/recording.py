@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,35 +50,43 @@ def record(
     if single and len(models) != 1:
         raise BuildError(f"{target} is one file, for {len(models)} models", hint="give a directory")
     base = os.path.commonpath([Path(model).resolve().parent for model in models])
+    given = None if examples is None else read_examples(str(examples))
     written: list[Path] = []
     with pool_or_own(pool) as workers:
         for model in map(Path, models):
             on_progress(f"recording {model.name}")
             path = target if single else target / f"{os.path.relpath(model.resolve(), base)}{SUFFIX}"
             _keep_others(path, model)
-            golden = _one(model, path, examples, layers, full, tolerances, workers, options)
-            write(golden, path)
+            found = original(model, workers, None if given is None else [given[0]], **options)
+            if given is not None:
+                found = replace(found, by="examples", outputs=[given[1]])
+            write(_golden(model, path, found, layers, full, {**TOLERANCES, **(tolerances or {})}), path)
             written.append(path)
     return written
 
 
-def _one(
-    model: Path,
-    path: Path,
-    examples: str | os.PathLike[str] | None,
-    layers: bool,
-    full: bool,
-    tolerances: dict[str, float] | None,
-    pool: WorkerPool,
-    options: dict[str, Any],
+def record_again(path: Path, pool: WorkerPool, model: Path | None = None, **options: Any) -> None:
+    """Record what the model of a golden, or another in its place, computes now: for the same inputs where it takes
+    them, with the tolerances and in the detail of before. Raises what stopped a recovery."""
+    before = read(path)
+    file = model or path.parent / before.model
+    try:
+        found = original(file, pool, [list(probe.inputs) for probe in before.probes], **options)
+    except BuildError:  # it may take others now
+        found = original(file, pool, **options)
+    outputs = [y for probe in before.probes for y in probe.outputs]
+    full = any(y.whole and math.prod(y.shape) > arrays.WHOLE for y in outputs)
+    write(_golden(file, path, found, bool(before.layers), full, before.tolerances), path)
+
+
+def _golden(
+    model: Path, path: Path, found: Computed, layers: bool, full: bool, tolerances: Mapping[str, float]
 ) -> Golden:
-    given = None if examples is None else read_examples(str(examples))
-    found = original(model, pool, None if given is None else [given[0]], **options)
-    outputs, by = ([given[1]], "examples") if given is not None else (found.outputs, found.by)
+    """The golden of a model, to be written to `path`."""
     whole = 1 << 62 if full else arrays.WHOLE
     probes = [
         Probe(tuple(xs), tuple(arrays.record(y, whole) for y in ys))
-        for xs, ys in zip(found.probes, outputs, strict=True)
+        for xs, ys in zip(found.probes, found.outputs, strict=True)
     ]
     telling = [probe for probe in probes if all(y.finite for y in probe.outputs)]
     if not telling:
@@ -88,8 +98,9 @@ def _one(
     assert found.view is not None
     of_layers = _layers(found) if layers and telling[0] is probes[0] else {}
     where = os.path.relpath(model.resolve(), path.parent.resolve()).replace(os.sep, "/")
-    chosen = {**TOLERANCES, **(tolerances or {})}
-    return Golden(where, file_hash(model), by, environment(), tuple(telling), of_layers, found.view, chosen)
+    return Golden(
+        where, file_hash(model), found.by, environment(), tuple(telling), of_layers, found.view, dict(tolerances)
+    )
 
 
 def _keep_others(path: Path, model: Path) -> None:
@@ -103,8 +114,8 @@ def _keep_others(path: Path, model: Path) -> None:
 
 
 def _layers(found: Computed) -> dict[str, tuple[arrays.Recorded, ...]]:
-    numeric = {n: ys for n, ys in found.layers.items() if all(np.asarray(y).dtype.kind in "fiub" for y in ys)}
-    return {name: tuple(arrays.record(y, _OF_LAYERS) for y in ys) for name, ys in numeric.items()}
+    told = {n: ys for n, ys in found.layers.items() if all(np.asarray(y).dtype.kind in "fiubSUO" for y in ys)}
+    return {name: tuple(arrays.record(y, _OF_LAYERS) for y in ys) for name, ys in told.items()}
 
 
 def file_hash(path: Path) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reconstruct.differences.view import View
 from reconstruct.errors import BuildError
 from reconstruct.goldens import arrays, golden
 from reconstruct.goldens.arrays import Disagreement, Recorded
 from reconstruct.goldens.computing import original
 from reconstruct.runtimes.worker import WorkerPool, pool_or_own
-from reconstruct.verification.comparison import TOLERANCE
+from reconstruct.verification.comparison import tolerance_of
 from reconstruct.verification.examples import read_examples
 
 
@@ -27,7 +28,7 @@ class Side:
     by: str
     outputs: Sequence[Sequence[Recorded]]
     layers: Mapping[str, Sequence[Recorded]]
-    order: Sequence[str] = ()
+    view: View | None = None
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,15 @@ def verify(
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     pool: WorkerPool | None = None,
     on_progress: Callable[[str], None] = lambda message: None,
     **options: Any,
 ) -> Agreement:
     """Compare what `a` and `b` compute for the same inputs, each in its own runtime: the Keras that wrote it, where
     that runs. Either may be a golden or an `.npz` of examples, whose inputs are then taken. `tolerance` is for
-    |a - b| / (1 + |b|). `options` are those of `recover`, for both. Raises what stops the one or the other.
+    |a - b| / (1 + |b|); as large as float16 needs where both compute in that, unless it is given. `options` are those
+    of `recover`, for both. Raises what stops the one or the other.
 
     >>> verify("old.h5", "new.keras").same                # doctest: +SKIP
     True
@@ -75,7 +77,9 @@ def verify(
             on_progress(f"running {Path(path).name}")
             side, given = _side(Path(path), given, workers, options)
             sides.append(side)
-    return _compared(sides[0], sides[1], tolerance)
+    views = [side.view for side in sides if side.view is not None]
+    common = frozenset.intersection(*(view.computes_in for view in views)) if views else ()
+    return _compared(sides[0], sides[1], tolerance_of(common) if tolerance is None else tolerance)
 
 
 def _given(path: Path) -> list[list[np.ndarray]] | None:
@@ -99,18 +103,22 @@ def _side(
         xs, ys = read_examples(str(path))
         if given is None or not _same_inputs(given, [xs]):
             raise BuildError("examples can only be compared on their own inputs", path=str(path))
-        return Side(str(path), "examples", [[arrays.record(y, y.size) for y in ys]], {}), given
+        return Side(str(path), "examples", [_whole(ys)], {}), given
     if path.name.endswith(".json") and _is_golden(path):
         recorded = golden.read(path)
         inputs = [list(probe.inputs) for probe in recorded.probes]
         if given is None or not _same_inputs(given, inputs):
             raise BuildError("two recordings on different inputs cannot be compared", path=str(path))
         outputs = [list(probe.outputs) for probe in recorded.probes]
-        return Side(str(path), f"recorded of {recorded.oracle}", outputs, recorded.layers), given
+        return Side(str(path), f"recorded of {recorded.oracle}", outputs, recorded.layers, recorded.view), given
     found = original(path, pool, given, **options)
-    layers = {name: [arrays.record(y) for y in ys] for name, ys in found.layers.items()}
-    outputs = [[arrays.record(y, y.size) for y in ys] for ys in found.outputs]
-    return Side(str(path), found.by, outputs, layers, found.order), [list(xs) for xs in found.probes]
+    outputs = [_whole(ys) for ys in found.outputs]
+    layers = {name: _whole(ys) for name, ys in found.layers.items()}
+    return Side(str(path), found.by, outputs, layers, found.view), [list(xs) for xs in found.probes]
+
+
+def _whole(outputs: Sequence[np.ndarray]) -> list[Recorded]:
+    return [arrays.record(y, y.size) for y in outputs]
 
 
 def _same_inputs(a: Sequence[Sequence[np.ndarray]], b: Sequence[Sequence[np.ndarray]]) -> bool:
@@ -130,13 +138,15 @@ def _compared(a: Side, b: Side, tolerance: float) -> Agreement:
     )
     first = None
     if not all(each.within(tolerance) for each in found):
-        names = [n for n in (a.order or b.order or a.layers) if n in a.layers and n in b.layers]
+        order = [layer.name for view in (a.view, b.view) if view is not None for layer in view.layers.values()]
+        names = [n for n in order if n in a.layers and n in b.layers]
         first = next((n for n in names if not _alike(a.layers[n], b.layers[n], tolerance)), None)
     return Agreement(a.path, b.path, (a.by, b.by), len(a.outputs), found, tolerance, first)
 
 
 def _alike(a: Sequence[Recorded], b: Sequence[Recorded], tolerance: float) -> bool:
-    return all(_apart(x, y).within(tolerance) for x, y in zip(a, b, strict=False))
+    pairs = zip(a, b, strict=False)
+    return all(arrays.alike(x.values, y, tolerance) if x.whole else _apart(x, y).within(tolerance) for x, y in pairs)
 
 
 def _apart(a: Recorded, b: Recorded) -> Disagreement:
@@ -147,4 +157,5 @@ def _apart(a: Recorded, b: Recorded) -> Disagreement:
         return arrays.disagreement(b.values, a)
     if (a.shape, a.dtype) != (b.shape, b.dtype):
         return Disagreement(np.inf, np.inf, problem=f"{a.dtype} of shape {a.shape}, and {b.dtype} {b.shape}")
-    return arrays.disagreement(a.values, Recorded(a.values.shape, a.values.dtype.name, b.values, True))
+    known = arrays.record(a.values, a.values.size)
+    return arrays.disagreement(a.values, replace(known, values=b.values))

@@ -135,6 +135,15 @@ def shear_range(layer: Layer) -> Noted:
     return Noted(changed, (Finding("augmentation_changed", "info", layer.path, message),))
 
 
+@rule(layers=("Equalization",))
+def equalization_in_pipeline(layer: Layer) -> Layer:
+    """Keras 3 saves a Sequential with Equalization and cannot load it: the layer gives back its symbolic input, and the
+    graph is a cycle (Keras 3.15.1, equalization.py, `compute_output_spec`). In a Pipeline it computes the same."""
+    part = {"module": "keras.layers", "class_name": "Equalization", "config": dict(layer.config)}
+    config = {"name": layer.name, "layers": [{**part, "registered_name": None}]}
+    return layer.replace(class_name="Pipeline", config=config)
+
+
 def _name(name: str) -> str:
     return name.replace("/", "_")
 
@@ -150,4 +159,5 @@ RULES = (
     single_axis,
     slash_in_names,
     shear_range,
+    equalization_in_pipeline,
 )

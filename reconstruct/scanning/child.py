@@ -68,9 +68,10 @@ def entry(path: str, limits: Limits) -> dict[str, Any]:
 def _writable(value: Any) -> Any:
     """The value with control characters, surrogates and HTML in its texts escaped."""
     from reconstruct.display import clean
+    from reconstruct.scanning.names import TAG
 
     if isinstance(value, str):
-        return clean(value).replace("<", "\\u003c").replace(">", "\\u003e")[:4000]
+        return TAG.sub(r"\\u003c", clean(value))[:4000]
     if isinstance(value, dict):
         return {str(k): _writable(v) for k, v in value.items()}
     return [_writable(v) for v in value] if isinstance(value, list | tuple) else value

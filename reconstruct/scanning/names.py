@@ -10,6 +10,8 @@ from reconstruct.naming import UNPRINTABLE
 
 _HTML = re.compile(r"<\s*[A-Za-z/!?][^>]*[>]|<\s*(script|img|svg|iframe)", re.IGNORECASE)
 
+TAG = re.compile(r"<(?=\s*[A-Za-z/!?])")  # where a browser would begin a tag
+
 
 def problem(name: str, limits: Limits = DEFAULT) -> str | None:
     """What is wrong with a name, in words that follow "the name"; None for a harmless one."""

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import reconstruct
 from reconstruct.cli import app
-from reconstruct.differences import tensors
+from reconstruct.differences import canonical, tensors
 from reconstruct.differences.compare import Entry
 from tests.conftest import FIXTURES
 
@@ -104,6 +104,11 @@ def test_layers_that_came_and_went_are_named_with_their_tensors(tmp_path: Path) 
     assert ("rewired", "head") in entries
 
 
+def test_an_initializer_of_two_names_is_one() -> None:
+    one, other = ({"class_name": n, "config": {"gain": 1.0}} for n in ("OrthogonalInitializer", "Orthogonal"))
+    assert canonical.value(one, "kernel_initializer") == canonical.value(other, "kernel_initializer") == "orthogonal"
+
+
 def test_the_training_configuration_is_compared(tmp_path: Path) -> None:
     a, b = small(), small()
     a.compile(keras.optimizers.SGD(0.1), "mse")
@@ -147,6 +152,7 @@ def test_the_command_shows_it_and_exits_with_one_where_models_differ(tmp_path: P
     other = CliRunner().invoke(app, ["diff", str(a), str(b)])
     assert other.exit_code == 1
     assert "activation: 'relu' -> 'tanh'" in other.stdout
+    assert "1 difference; 6 tensors compared" in other.stdout
     as_json = json.loads(CliRunner().invoke(app, ["diff", str(a), str(b), "--json"]).stdout)
     assert [d["what"] for d in as_json["differences"]] == ["activation"]
     assert CliRunner().invoke(app, ["diff", str(a), str(tmp_path / "none.h5")]).exit_code == 1

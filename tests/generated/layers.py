@@ -293,6 +293,7 @@ def _in_training_only(name: str, shape: Shape, keras_3: bool) -> Options:
         "RandomTranslation": choose({"height_factor": _rate, "width_factor": _rate}),
         "RandomContrast": choose({"factor": _rate}),
         "RandomBrightness": choose({"factor": _rate}),
+        **dict.fromkeys(("RandomHeight", "RandomWidth"), choose({"factor": _rate})),
         "RandomCrop": choose({"height": st.integers(2, 4), "width": st.integers(2, 4)}),
         "RandomShear": choose({}, x_factor=_rate, y_factor=_rate),
         "RandomPosterization": choose({"factor": st.integers(1, 8)}),
@@ -312,7 +313,7 @@ def _dropout(name: str, shape: Shape, keras_3: bool) -> Options:
 
 def _places(name: str, shape: Shape, keras_3: bool) -> Options:
     """Layers that move numbers and compute nothing."""
-    size = int(np.prod([n or 1 for n in shape[1:]]))
+    size = -1 if None in shape[1:] else int(np.prod(shape[1:]))  # type: ignore[arg-type]
     rank = len(shape) - 2
     pair = st.tuples(st.integers(0, 2), st.integers(0, 2))
     return {
@@ -346,8 +347,7 @@ def _bins(name: str, shape: Shape, keras_3: bool) -> Options:
 
 
 def _in_inference_too(name: str, shape: Shape, keras_3: bool) -> Options:
-    """Layers of images that do what they do in inference, too. Equalization of Keras 3.15.1 gives back a symbolic input
-    as its output, of which no model can be made."""
+    """Layers of images that do what they do in inference, too."""
     optional = {"value_range": st.sampled_from([(0, 1), (-4, 4)])}
     if name == "ContrastLimitedAdaptiveHistogramEqualization":
         optional["tile_grid_size"] = st.sampled_from([(2, 2), (1, 2)])
@@ -444,6 +444,7 @@ FAMILIES = (
         _in_training_only,
     ),
     Family(("RandomCrop",), _image, _in_training_only),
+    Family(("RandomHeight", "RandomWidth"), _image, _in_training_only, "tf_keras"),
     Family(
         (
             *("RandomShear", "RandomPosterization", *_OF_A_FACTOR),

@@ -20,6 +20,10 @@ from tests.generated.models import Recipe, Shape, Spec, called, input_of, keras_
 _ATTENTION = ("Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention")  # they take two tensors
 _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 _MOST_NUMBERS = 600  # that a tensor may have in a row
+_OPEN = 5  # for an open axis in that
+# The stock layers that these strategies draw besides those of families
+DRAWN = {*_MERGES, "Concatenate", "Dot", "Embedding", "ReversibleEmbedding", "CategoryEncoding", "IntegerLookup"}
+DRAWN |= {"Hashing", "HashedCrossing", "StringLookup", "TextVectorization"}
 
 
 @contextlib.contextmanager
@@ -80,8 +84,9 @@ class _Draft:
         if isinstance(output, list | tuple | dict):
             return False
         shape = tuple(output.shape)
-        known = all(isinstance(n, int) and n > 0 for n in shape[1:])
-        return known and 2 <= len(shape) <= 6 and np.prod(shape[1:]) <= _MOST_NUMBERS
+        sizes = [_OPEN if n is None else n for n in shape[1:]]
+        known = bool(sizes) and shape[-1] is not None and all(isinstance(n, int) and n > 0 for n in sizes)
+        return known and 2 <= len(shape) <= 6 and np.prod(sizes) <= _MOST_NUMBERS
 
 
 _input_shapes = st.one_of(
@@ -89,6 +94,16 @@ _input_shapes = st.one_of(
     st.tuples(st.none(), st.integers(3, 6), st.integers(1, 4)),
     st.tuples(st.none(), st.integers(4, 7), st.integers(4, 7), st.integers(1, 3)),
     st.tuples(st.none(), st.integers(2, 4), st.integers(3, 4), st.integers(3, 4), st.integers(1, 2)),
+)
+
+
+def _opened(shape: Shape, axes: frozenset[int]) -> Shape:
+    """The shape with some of the axes open that are neither the batch nor the last."""
+    return tuple(None if i in axes and i < len(shape) - 1 else n for i, n in enumerate(shape))
+
+
+_shapes = _input_shapes | st.builds(
+    _opened, _input_shapes, st.sampled_from([frozenset({1}), frozenset({1, 2}), frozenset({2})])
 )
 
 
@@ -104,10 +119,10 @@ def recipes(draw: Any, writer: str, depth: int = 0, shapes: tuple[Shape, ...] | 
     elif draw(st.integers(0, 4)) == 4:
         draw(st.sampled_from([_tokens, _tokens, _words, _crossed, _volumes][: 3 if sequential else 5]))(draw, draft)
     else:
-        draft.add_input(draw(_input_shapes), "float32")
+        draft.add_input(draw(_shapes), "float32")
         if not sequential and draw(st.integers(0, 2)) == 2:
             same = draw(flag)
-            draft.add_input(draft.inputs[0][0] if same else draw(_input_shapes), "float32")
+            draft.add_input(draft.inputs[0][0] if same else draw(_shapes), "float32")
     for _ in range(draw(st.sampled_from([2, 3, 4] if depth else [3, 4, 5, 6, 2, 8]))):
         _step(draw, draft, sequential, writer, depth)
     first = len(draft.inputs)

@@ -64,10 +64,35 @@ def test_what_no_tolerance_allows(now: np.ndarray, problem: str) -> None:
     assert not found.within(1e9)
 
 
+def test_text_is_told_apart_and_is_the_same_as_bytes_and_as_objects() -> None:
+    words = np.array([["a", "über"], ["", "漢字"]])
+    recorded = arrays.from_json(json.loads(json.dumps(arrays.to_json(arrays.record(words)))))
+    as_bytes = np.char.encode(words, "utf-8")
+    for same in (words, as_bytes, as_bytes.astype(object)):
+        assert arrays.disagreement(same, recorded).within(0.0)
+    assert arrays.disagreement(words[::-1], recorded).problem == "'' at [0, 0], recorded 'a'"
+    many = np.repeat(words, 1000, axis=0)
+    np.testing.assert_array_equal(arrays.unpack(json.loads(json.dumps(arrays.pack(many)))), many)
+
+
+def test_a_nan_that_was_recorded_proves_nothing_of_an_output_and_is_the_same_within_a_model() -> None:
+    before = np.array([1.0, np.nan, -np.inf], "float32")
+    recorded = arrays.record(before)
+    assert arrays.disagreement(np.ones(3, "float32"), recorded).problem == "NaN or infinity was recorded at [1]"
+    assert arrays.alike(before, recorded, 0.0)
+    assert not arrays.alike(np.array([1.0, np.nan, np.inf], "float32"), recorded, 1.0)
+    assert not arrays.alike(np.array([1.5, np.nan, -np.inf], "float32"), recorded, 0.1)
+
+
 @pytest.mark.parametrize(
     "written",
     [
         {},
+        {"shape": [30, 100], "dtype": "float32", "samples": [0.0]},
+        {"shape": [1], "dtype": "float32", "values": [{"a": 1}]},
+        {"shape": [1e400], "dtype": "float32", "values": [1.0]},
+        {"shape": [1], "dtype": "uint8", "values": [300]},
+        {"shape": [1], "dtype": "V2", "values": [1.0]},
         {"shape": [2], "dtype": "float32", "values": [1.0]},
         {"shape": [1], "dtype": "object", "values": ["x"]},
         {"shape": [1], "dtype": "float32", "values": [{}]},

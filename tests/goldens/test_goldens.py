@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import reconstruct
 from reconstruct.cli import app
 from reconstruct.errors import BuildError, ReadError
-from reconstruct.goldens import checking, golden
+from reconstruct.goldens import checking, computing, golden
 from reconstruct.runtimes.worker import WorkerPool
 from tests.conftest import FIXTURES
 
@@ -81,6 +81,51 @@ def test_a_silent_difference_of_plain_keras_is_caught_with_layer_and_cause(recor
     assert found.first_layer in found.message()
 
 
+def test_a_setting_that_no_output_shows_is_another_model_and_one_for_training_is_not(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    def small(rate: float = 0.1, activation: str = "relu", dtype: str = "float32") -> keras.Model:
+        layers = [keras.Input((3,), name="in", dtype=dtype), keras.layers.Dropout(rate, name="drop")]
+        layers += [keras.layers.Dense(2, "sigmoid", name="one"), keras.layers.Activation(activation, name="two")]
+        made = keras.Sequential(layers)
+        made.set_weights([np.ones((3, 2)), np.zeros(2)])
+        return made
+
+    small().save(tmp_path / "m.keras")
+    (path,) = reconstruct.record([tmp_path / "m.keras"], tmp_path, pool=pool)
+    for changed, status, what in (
+        (small(rate=0.5), "same", "drop rate"),
+        (small(activation="linear"), "differs", "two activation"),  # of what is positive the same numbers
+        (small(dtype="float64"), "differs", "in input_dtype"),
+    ):
+        changed.save(tmp_path / "changed.keras")
+        (found,) = reconstruct.check([path], model=tmp_path / "changed.keras", pool=pool)
+        assert found.status == status
+        assert [c.split(":")[0] for c in found.changes] == [what]
+
+
+def test_an_input_whose_dtype_the_file_does_not_say_has_one(pool: WorkerPool) -> None:
+    found, model = computing.here(FIXTURES / "files/keras-2.2.4/mlp.h5", pool)
+    assert found.view is not None
+    (first,) = found.view.inputs
+    assert found.view.layers[first].config["input_dtype"] == model.inputs[0].dtype == "float32"
+
+
+def test_text_is_recorded_and_checked(pool: WorkerPool, tmp_path: Path) -> None:
+    words = keras.Input((400,), dtype="string")
+    numbers = keras.layers.StringLookup(vocabulary=["cat", "dog"], name="lookup")(words)
+    back = keras.layers.StringLookup(vocabulary=["cat", "dog"], invert=True, name="back")(numbers)
+    keras.Model(words, [numbers, back]).save(tmp_path / "text.keras")
+    (path,) = reconstruct.record([tmp_path / "text.keras"], tmp_path, pool=pool)
+    assert golden.text(golden.read(path)) == path.read_text("utf-8")
+    assert reconstruct.check([path], pool=pool)[0].status == "same"
+    assert reconstruct.verify(path, tmp_path / "text.keras", pool=pool).same
+    back = keras.layers.StringLookup(vocabulary=["dog", "cat"], invert=True, name="back")(numbers)
+    keras.Model(words, [numbers, back]).save(tmp_path / "other.keras")
+    (found,) = reconstruct.check([path], model=tmp_path / "other.keras", pool=pool)
+    assert (found.status, found.first_layer) == ("differs", "back")
+
+
 @pytest.mark.parametrize("change", ["weight", "activation", "swap", "dtype", "nan", "shape"])
 def test_each_change_is_caught_and_named(
     change: str, mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
@@ -129,6 +174,22 @@ def test_a_tolerance_can_be_given_and_is_kept(mine: tuple[Path, Path], pool: Wor
     assert reconstruct.check([path], pool=pool)[0].status == "same"
 
 
+def test_what_computes_in_float16_is_allowed_what_float16_rounds(pool: WorkerPool, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(5)
+    layers = [keras.layers.Dense(6, dtype="mixed_float16", name="one"), keras.layers.Dense(2, dtype="float32")]
+    half = keras.Sequential([keras.Input((4,)), *layers])
+    half.save(tmp_path / "half.keras")
+    xs = np.random.default_rng(0).standard_normal((5, 4)).astype("float32")
+    ys = half.predict(xs, verbose=0)
+    for apart, same in ((1e-3, True), (1e-1, False)):
+        np.savez(tmp_path / "e.npz", x0=xs, y0=ys + apart)
+        (path,) = reconstruct.record([tmp_path / "half.keras"], tmp_path, examples=tmp_path / "e.npz", pool=pool)
+        (found,) = reconstruct.check([path], pool=pool)
+        assert (found.status == "same", found.outputs[0].tolerance) == (same, 1e-2)
+        assert reconstruct.verify(path, tmp_path / "half.keras", pool=pool).same == same
+    assert reconstruct.check([path], tolerances={"float16": 0.5}, pool=pool)[0].status == "same"
+
+
 def test_a_weight_changed_by_a_thousandth_is_caught_whatever_the_outputs(
     mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
 ) -> None:
@@ -139,7 +200,7 @@ def test_a_weight_changed_by_a_thousandth_is_caught_whatever_the_outputs(
     changed.save(tmp_path / "changed.keras")
     (found,) = reconstruct.check([mine[1]], model=tmp_path / "changed.keras", tolerances={"float32": 1.0}, pool=pool)
     assert found.status == "differs"
-    assert "the weights are not those recorded" in found.message()
+    assert "the model is not the one recorded" in found.message()
     assert [c.split(":")[0] for c in found.changes] == ["one kernel"]
 
 
@@ -156,6 +217,34 @@ def test_missing_and_unreadable_models_are_told_apart(
     assert reconstruct.check([path], pool=pool)[0].status == "cannot_load"
     with pytest.raises(ReadError):
         reconstruct.check([tmp_path / "none"], pool=pool)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"golden": 1', '"golden": 0'),
+        ('"probes": [', '"probes": [], "others": ['),
+        ('"dtype": "float32", "values": [', '"dtype": "float32", "values": [null, '),
+        ('"architecture": {', '"architecture": [], "others": {'),
+        ('["one", "Dense", {', '["one", "Dense", 5, {'),
+        ('"tensors": {', '"tensors": {"nowhere/kernel": ["float32", [1], "", 0, 0], '),
+        ('"tolerances": {', '"tolerances": {"float32x": 1, '),
+        ('"tolerances": {"float64": 0.0001', '"tolerances": {"float64": Infinity'),
+        ("{", "\u0000{"),
+    ],
+)
+def test_a_golden_edited_by_hand_is_never_the_same(
+    before: str, after: str, mine: tuple[Path, Path], pool: WorkerPool, tmp_path: Path
+) -> None:
+    text = mine[1].read_text("utf-8").replace('"../mine.keras"', json.dumps(str(mine[0])))
+    assert before in text
+    path = tmp_path / "edited.golden.json"
+    path.write_text(text.replace(before, after, 1), "utf-8")
+    (found,) = reconstruct.check([path], pool=pool)
+    assert found.status == "cannot_load"
+    assert str(path) in (found.error or "")
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    assert reconstruct.check([path], pool=pool)[0].status == "same"
 
 
 def test_the_golden_of_another_model_is_not_overwritten(
@@ -228,7 +317,13 @@ def test_the_commands(mine: tuple[Path, Path], tmp_path: Path) -> None:
     assert (result["status"], result["first_layer"]) == ("differs", "one")
     assert run(app, ["verify", str(mine[0]), str(mine[0])]).exit_code == 0
     assert run(app, ["verify", str(mine[0]), str(tmp_path / "relu.keras")]).exit_code == 1
-    assert run(app, [*arguments, "--tolerance", "float32=x"]).exit_code == 2
+    for wrong in ("float32=x", "flaot32=1e-3", "float32=-1", "float32=nan"):
+        assert run(app, [*arguments, "--tolerance", wrong]).exit_code == 2
+    assert run(app, ["verify", str(mine[0]), str(mine[0]), "--tolerance", "-1"]).exit_code == 2
+    several = run(app, ["check", str(mine[1]), str(tmp_path / "g"), "--model", str(mine[0])])
+    assert several.exit_code == 2
+    assert "it is for one golden, and there are 2" in several.output
+    assert run(app, ["record", str(mine[0]), str(mine[0]), "-o", str(tmp_path / "x.golden.json")]).exit_code == 2
 
 
 def test_reading_a_golden_runs_nothing(mine: tuple[Path, Path]) -> None:

@@ -6,9 +6,11 @@ import tomllib
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import reconstruct
+from reconstruct.goldens import golden
 
 PLUGIN = ("-p", "no:reconstruct", "-p", "reconstruct.pytest_plugin", "-p", "no:randomly", "-p", "no:cacheprovider")
 
@@ -52,6 +54,46 @@ def test_a_changed_model_fails_with_a_message_and_can_be_accepted(project: Path,
     accepted = pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py", "--update-goldens")
     accepted.assert_outcomes(passed=3)
     pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", "test_own.py").assert_outcomes(passed=3)
+
+
+def test_single_goldens_can_be_asked_for(project: Path, pytester: pytest.Pytester) -> None:
+    one = "goldens/b.keras.golden.json::golden"
+    pytester.runpytest_inprocess(*PLUGIN, "--goldens", "goldens", one).assert_outcomes(passed=1)
+
+
+def test_models_of_one_name_have_goldens_of_their_own_and_may_move(project: Path, pytester: pytest.Pytester) -> None:
+    (project / "other").mkdir()
+    model(0.5).save(project / "other" / "a.keras")
+    pytester.makepyfile(test_own="def test_own(saved_model):\n    saved_model('other/a.keras')")
+    arguments = (*PLUGIN, "--goldens", "goldens", "test_own.py", "-k", "own")
+    result = pytester.runpytest_inprocess(*arguments)
+    result.stdout.fnmatch_lines(["*has no golden*other*a.keras.golden.json*"])
+    pytester.runpytest_inprocess(*arguments, "--update-goldens").assert_outcomes(passed=1, deselected=2)
+    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1, deselected=3)
+    assert reconstruct.check([project / "goldens" / "a.keras.golden.json"])[0].status == "same"
+    (project / "other").rename(project / "moved")
+    pytester.makepyfile(test_own="def test_own(saved_model):\n    saved_model('moved/a.keras')")
+    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1, deselected=3)
+
+
+def test_an_update_keeps_inputs_tolerances_and_detail(project: Path, pytester: pytest.Pytester) -> None:
+    path = project / "goldens" / "a.keras.golden.json"
+    xs = np.array([[1.0, 2.0, 3.0]], "float32")
+    np.savez(project / "e.npz", x0=xs, y0=model().predict(xs, verbose=0))
+    reconstruct.record(
+        [project / "a.keras"], path, examples=project / "e.npz", layers=False, tolerances={"float32": 0.5}
+    )
+    model(0.5).save(project / "a.keras")
+    asked = (*PLUGIN, "--goldens", "goldens", "goldens/a.keras.golden.json")
+    pytester.runpytest_inprocess(*asked, "--update-goldens").assert_outcomes(passed=1)
+    found = golden.read(path)
+    np.testing.assert_array_equal(found.probes[0].inputs[0], xs)
+    assert (len(found.probes), found.layers, found.tolerances["float32"]) == (1, {}, 0.5)
+    path.write_text("{}", "utf-8")
+    result = pytester.runpytest_inprocess(*asked, "--update-goldens")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*is no golden of version 1; delete it, and record it again*"])
+    assert "Traceback" not in result.stdout.str()
 
 
 def test_it_works_with_xdist(project: Path, pytester: pytest.Pytester) -> None:

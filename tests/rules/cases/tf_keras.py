@@ -27,6 +27,22 @@ CASES = [
         finding="augmentation_changed",
     ),
     Case(
+        "equalization_in_pipeline",
+        layer("Equalization", bins=4),
+        layer(
+            "Pipeline",
+            layers=[
+                {
+                    "module": "keras.layers",
+                    "class_name": "Equalization",
+                    "config": {"name": "x", "bins": 4},
+                    "registered_name": None,
+                }
+            ],
+        ),
+        Writer("3.15.1", "tensorflow"),
+    ),
+    Case(
         "layer_scale",
         layer("LayerScale", weights={"gamma": (3,)}, init_values=1e-6, projection_dim=3),
         layer(
