@@ -119,6 +119,8 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
     >>> [s.name for s in slots("BatchNormalization", {"scale": False})]
     ['beta', 'moving_mean', 'moving_variance']
     """
+    if class_name == "Highway" and not is_highway(config):
+        return None
     if class_name in KERAS_1_SLOTS and (major == 1 or class_name in ("MaxoutDense", "Highway")):
         names = KERAS_1_SLOTS[class_name]
         if config.get("consume_less") == "gpu":  # whole kernels (Keras 1.2.2, layers/recurrent.py)
@@ -164,6 +166,17 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
     if class_name in RECURRENT or class_name in RECURRENT_CELLS:
         names_of = _recurrent
     return tuple(Slot(n) for n in names_of(config)) if names_of else None
+
+
+_OF_HIGHWAY = frozenset(
+    "name trainable dtype input_dtype batch_input_shape input_dim init transform_bias activation weights bias "
+    "W_regularizer b_regularizer activity_regularizer W_constraint b_constraint".split()
+)
+
+
+def is_highway(config: Mapping[str, Any]) -> bool:
+    """Whether a Highway is that of Keras 1 (1.2.2, layers/core.py), and not a class of that name from elsewhere."""
+    return config.keys() <= _OF_HIGHWAY
 
 
 def foreign_activation(value: Any) -> str | None:

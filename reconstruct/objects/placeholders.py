@@ -196,6 +196,11 @@ def _outputs(graph: Graph, layer: Layer) -> list[Expected]:
     return [_expected(graph, Ref(layer.name, 0, k), set()) for k in range(count)]
 
 
+def expected(graph: Graph, name: str) -> Expected:
+    """What those that take the first output of a layer need it to be."""
+    return _expected(graph, Ref(name), set())
+
+
 def _expected(graph: Graph, ref: Ref, seen: set[tuple[str, int]]) -> Expected:
     """What the layers that take this output of a layer, in any of its calls, need it to be."""
     found = Expected()
@@ -326,5 +331,6 @@ def resolved(layer: Layer, inputs: Sequence[Shape]) -> dict[str, Any]:
 
 
 __all__ = [
-    "Expected", "fill", "is_placeholder", "opened", "output_shapes", "placeholder", "refused", "resolved", "without",
+    "Expected", "expected", "fill", "is_placeholder", "opened", "output_shapes", "placeholder", "refused", "resolved",
+    "without",
 ]  # fmt: skip

@@ -13,18 +13,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconstruct.artifact import Finding, Layer
+from reconstruct.objects import placeholders
 from reconstruct.objects.custom import find
 
 # What says nothing about outputs in inference, what weights and shapes of outputs confirm, and what nobody sets
 _OF_NO_DOUBT = re.compile(
     r"init|regulari[sz]er|constraint|drop|(?<!dilation_)rate$|trainable|weights|seed|name|dtype|momentum|bias|epsilon|^eps|"
-    r"input_|batch_|verbose|mask|data_format|dim_ordering|return_|placeholder|debug"
+    r"input_|batch_|verbose|mask|data_format|dim_ordering|return_(?!seq)|placeholder|debug"
 )
 
 
 def doubt(model: Layer, given: Mapping[str, Any]) -> Finding | None:
     """The arguments of layers for which their defaults had to be taken, where that may matter."""
-    found = list(dict.fromkeys(text for layer in model.walk() for text in _of(layer, given)))
+    told = {id(n) for outer in model.walk() for n in _of_told_rank(outer)}
+    found = list(dict.fromkeys(text for layer in model.walk() for text in _of(layer, given, id(layer) in told)))
     if not found:
         return None
     return Finding(
@@ -37,7 +39,13 @@ def doubt(model: Layer, given: Mapping[str, Any]) -> Finding | None:
     )
 
 
-def _of(layer: Layer, given: Mapping[str, Any]) -> Iterator[str]:
+def _of_told_rank(model: Layer) -> Iterator[Layer]:
+    """The layers of which what follows takes outputs of one rank alone: with another it could not be built."""
+    if model.graph is not None:
+        yield from (n for n in model.graph.layers if placeholders.expected(model.graph, n.name).rank is not None)
+
+
+def _of(layer: Layer, given: Mapping[str, Any], told: bool) -> Iterator[str]:
     name = find(given, layer.class_name, layer.package)
     own = vars(given[name]).get("__init__") if name is not None and isinstance(given[name], type) else None
     if not inspect.isfunction(own):
@@ -49,5 +57,7 @@ def _of(layer: Layer, given: Mapping[str, Any]) -> Iterator[str]:
     read = {n for i in dis.get_instructions(own) for n in (i.argval if isinstance(i.argval, tuple) else (i.argval,))}
     sizes = {n for t in layer.weights.values() for n in t.shape}
     for each in (p for p in telling if p.name in read):  # some take what they have no use for
-        if each.default is not None and not (isinstance(each.default, int) and each.default in sizes):
+        if each.default is None or (type(each.default) is int and each.default in sizes):
+            continue
+        if not (told and each.name == "return_sequences"):
             yield f"{layer.name}.{each.name}={each.default!r}"

@@ -11,6 +11,7 @@ from reconstruct.artifact import Layer, Ref, Tensor, constant
 from reconstruct.errors import NotEquivalent
 from reconstruct.rules.engine import Rule, keras_1, multi_backend, rule
 from reconstruct.rules.expansion import INPUT, call, chain, op, stock, subgraph
+from reconstruct.stock import is_highway
 
 
 @rule(layers=("MaxoutDense",), writers=multi_backend)
@@ -26,6 +27,8 @@ def maxout_dense(layer: Layer) -> Layer:
 @rule(layers=("Highway",), writers=multi_backend)
 def highway(layer: Layer) -> Layer:
     """Keras 2.1 dropped Highway: t·activation(Wx + b) + (1 - t)·x, where t = sigmoid(W_carry x + b_carry)."""
+    if not is_highway(layer.config):
+        return layer
     if "W" not in layer.weights:
         raise _without_weights(layer)
     config = {"units": layer.weights["W"].shape[-1], "use_bias": bool(layer.config.get("bias", True))}

@@ -8,30 +8,22 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from reconstruct import rules
 from reconstruct.artifact import Artifact, Finding, Layer
-from reconstruct.errors import NotEquivalent, ReconstructError
+from reconstruct.errors import NotEquivalent
 from reconstruct.inspection import missing_objects
 from reconstruct.objects import custom, known, lambdas, own_names
 from reconstruct.objects.source import Candidate, Source, Wanted
 from reconstruct.runtimes import source_findings, source_training
-from reconstruct.runtimes.fixed_draws import fixed_draws
 from reconstruct.runtimes.source_findings import Trial
+from reconstruct.runtimes.source_trials import prepared, same, tried, with_arguments, without_unusable
 from reconstruct.stock import LAYERS
-from reconstruct.verification import probes
-from reconstruct.verification.comparison import TOLERANCE, compare
-from reconstruct.verification.examples import read_examples
-
-MODULE = "definitions.py"
-MAX_GUESSES = 64
-WIDE = 100.0
 
 
 @dataclass
@@ -89,9 +81,9 @@ def _choose(
     for number, choice in enumerate(choices):
         if alike and any(t.error is None for t in trials) and not any(w.name in choice for w in alike):
             break  # what the tree has by a name of Keras fits
-        trial = _tried(artifact, given, _trial(source, choice, folder / str(number)), examples)
+        trial = tried(artifact, given, prepared(source, choice, folder / str(number)), examples)
         if trial.error is not None:
-            trial = _with_arguments(artifact, given, trial, wanted, examples) or trial
+            trial = with_arguments(artifact, given, trial, wanted, examples) or trial
         trials.append(trial)
     if not wanted and not any(t.error is None for t in trials):
         return {}
@@ -99,14 +91,18 @@ def _choose(
         return {}
     fitting = [t for t in trials if t.error is None]
     taken = fitting[0] if fitting else trials[0]
+    left, unusable = without_unusable(artifact, given, source, taken, examples)
+    chosen.findings += unusable
+    if left is None:
+        chosen.findings += source_findings.about_choice(source, wanted, replace(taken, choice={}), trials)
+        return {}
+    taken = left
     chosen.path, chosen.objects = taken.path, taken.objects
-    if not chosen.objects and taken.error is not None:
-        raise taken.error
     chosen.findings += source_findings.about_choice(source, [*wanted, *alike], taken, trials)
     if taken.arguments and examples is None:
         chosen.doubt = source_findings.assumed_arguments(taken)
         chosen.findings.append(chosen.doubt)
-    others = [t for t in fitting if t is not taken and not _same(t, taken)]
+    others = [t for t in fitting if t is not taken and not same(t, taken)]
     if others and examples is None:
         chosen.doubt = source_findings.ambiguous(taken, others)
         chosen.findings.append(chosen.doubt)
@@ -204,122 +200,8 @@ def _doubtful_name(
     taken = None
     for name in sorted((names & source.index.found.keys()) - choice.keys() - given.keys()):
         for candidate in source.candidates(Wanted(name, "activation"))[:1]:
-            taken = taken or _tried(artifact, given, _trial(source, choice, folder / "taken"), None)
-            other = _tried(artifact, given, _trial(source, {**choice, name: candidate}, folder / name), None)
-            if taken.error is None and other.error is None and not _same(taken, other):
+            taken = taken or tried(artifact, given, prepared(source, choice, folder / "taken"), None)
+            other = tried(artifact, given, prepared(source, {**choice, name: candidate}, folder / name), None)
+            if taken.error is None and other.error is None and not same(taken, other):
                 return source_findings.doubtful_name(name, candidate)
     return None
-
-
-def _trial(source: Source, choice: Mapping[str, Candidate], folder: Path) -> Trial:
-    """A choice, with its module written into a folder of its own."""
-    extraction = source.extract(choice)
-    folder.mkdir(parents=True)
-    path = folder / MODULE
-    path.write_text(extraction.text, "utf-8")
-    return Trial(dict(choice), extraction, str(path))
-
-
-def _tried(artifact: Artifact, given: Mapping[str, Any], trial: Trial, examples: str | None) -> Trial:
-    """Build the model with these definitions, and run it on what tells one from another."""
-    from reconstruct.runtimes import building, keras_3
-
-    try:
-        found = custom.load([trial.path])
-        trial.objects = {name: found[name] for name in trial.choice if name in found}
-        objects = own_names.beside_keras({**given, **trial.objects})
-        outcome = rules.apply(own_names.preferred(artifact, objects)[0], rules.RULES, objects)
-        assert outcome.artifact.model is not None
-        keras_3.clear()
-        built = building.build(outcome.artifact.model, {n: o for n, o in objects.items() if callable(o)})
-        if examples is not None:
-            inputs, expected = read_examples(examples)
-            ours = keras_3.run(built.model, inputs)
-            if not compare(ours, expected).within(TOLERANCE):
-                raise ReconstructError("its outputs are not those of the examples")
-        else:
-            trial.outputs = _outputs(built.model, outcome.artifact.model)
-    except ReconstructError as error:
-        trial.error = error
-    except Exception as error:  # whatever the user's code does
-        trial.error = ReconstructError(f"{type(error).__name__}: {error}")
-    return trial
-
-
-def _with_arguments(
-    artifact: Artifact, given: Mapping[str, Any], trial: Trial, wanted: Sequence[Wanted], examples: str | None
-) -> Trial | None:
-    """The trial with values for arguments that a class without `get_config` did not save: a size that the shapes of
-    its weights leave no choice about. None where several would do, or none does."""
-    lacking: dict[str, dict[str, list[str]]] = {}  # class, layer, arguments
-    for each in wanted:
-        cls = trial.objects.get(each.name)
-        if each.kind != "layer" or not isinstance(cls, type):
-            continue
-        own = vars(cls).get("__init__")
-        parameters = list(inspect.signature(own).parameters.values())[1:] if inspect.isfunction(own) else []
-        needed = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-        for layer in artifact.model.walk() if artifact.model is not None else ():
-            if layer.class_name == each.name and set(needed) - set(layer.config):
-                lacking.setdefault(each.name, {})[layer.name] = [n for n in needed if n not in layer.config]
-    spots = [(c, layer, name) for c, layers in lacking.items() for layer, names in layers.items() for name in names]
-    if not spots or artifact.model is None:
-        return None
-    sizes = {n.name: sorted({s for t in n.weights.values() for s in t.shape}) for n in artifact.model.walk()}
-    fitting = []
-    for values in itertools.islice(itertools.product(*(sizes.get(layer, []) for _, layer, _ in spots)), MAX_GUESSES):
-        path = Path(trial.path).with_name(f"with_{'_'.join(map(str, values))}.py")
-        lines = [trial.extraction.text]
-        for cls_name in lacking:
-            own_values: dict[str, dict[str, int]] = {}
-            for (c, layer_name, name), value in zip(spots, values, strict=True):
-                if c == cls_name:
-                    own_values.setdefault(layer_name, {})[name] = value
-            lines.append(_FROM_CONFIG.format(cls=cls_name, values=own_values))
-        path.write_text("\n".join(lines), "utf-8")
-        other = _tried(artifact, given, Trial(trial.choice, trial.extraction, str(path)), examples)
-        if other.error is None:
-            other.arguments = {f"{layer}.{name}": v for (_, layer, name), v in zip(spots, values, strict=True)}
-            fitting.append(other)
-    return fitting[0] if len(fitting) == 1 else None
-
-
-# The layers of a class by name, with the arguments that the file lacks
-_FROM_CONFIG = """
-_made_{cls} = {cls}.from_config
-_values_{cls} = {values!r}
-{cls}.from_config = classmethod(
-    lambda cls, config, *rest, **more: _made_{cls}({{**_values_{cls}.get(config.get("name"), {{}}), **config}})
-)
-"""
-
-
-def _outputs(model: Any, described: Layer) -> list[list[np.ndarray]] | None:
-    from reconstruct.runtimes import keras_3
-
-    inputs = probes.inputs_of(described, keras_3.inputs_of(model))
-    for size in probes.sizes_to_try(inputs):
-        try:
-            with fixed_draws():  # or a model that draws would differ from itself
-                made = list(probes.make(inputs, size))
-                return [keras_3.run(model, probe) for probe in (*made, _wide(made[0]))]
-        except Exception:  # another size of an open axis, perhaps
-            continue
-    raise ReconstructError("the model is built, but does not run")
-
-
-def _wide(probe: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """A probe with numbers that reach where one definition cuts values off and another does not; indices stay."""
-    return [x * np.asarray(WIDE, x.dtype) if x.dtype.kind == "f" and (x != np.round(x)).any() else x for x in probe]
-
-
-def _same(one: Trial, other: Trial) -> bool:
-    """Whether two choices give the same outputs, so that it is of no account which one is taken."""
-    if one.outputs is None or other.outputs is None:
-        return one.outputs is other.outputs
-    return all(compare(a, b).within(TOLERANCE) or _equal(a, b) for a, b in zip(one.outputs, other.outputs, strict=True))
-
-
-def _equal(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
-    """Whether numbers are the very same, those too large to be any among them."""
-    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))

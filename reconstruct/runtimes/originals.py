@@ -23,6 +23,7 @@ import numpy as np
 
 from reconstruct.objects.source.extract import EXPORTS
 from reconstruct.runtimes import old_paths
+from reconstruct.runtimes.making import given_once
 
 Arrays: TypeAlias = list[np.ndarray[Any, Any]]
 
@@ -114,18 +115,19 @@ def custom_objects(sources: Iterable[str]) -> dict[str, Any]:
 
 def _named_afterwards(thing: Any) -> Any:
     """A class of layers whose `__init__` has no place for what every config has (name, trainable, dtype) is given it
-    after it is made, so that it can be loaded at all."""
+    after it is made, and what a class sets itself is not given twice, so that it can be loaded at all."""
     if not inspect.isclass(thing) or not hasattr(thing, "from_config") or not inspect.isfunction(thing.__init__):
         return thing
     takes = inspect.signature(thing.__init__).parameters
     lacks = [n for n in ("name", "trainable", "dtype") if n not in takes]
     if any(p.kind is p.VAR_KEYWORD for p in takes.values()) or "name" not in lacks:
-        return thing
+        lacks = []
     make = thing.from_config.__func__
 
     def from_config(cls: Any, config: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        made = make(cls, {k: v for k, v in config.items() if k not in lacks}, *args, **kwargs)
-        if "name" in config:
+        kept = {k: v for k, v in config.items() if k not in lacks}
+        made = given_once(lambda fields: make(cls, fields, *args, **kwargs), kept)
+        if lacks and "name" in config:
             setattr(made, "_name" if hasattr(made, "_name") else "name", config["name"])
         return made
 

@@ -24,6 +24,7 @@ class Trial:
     path: str
     objects: dict[str, Any] = field(default_factory=dict)
     error: ReconstructError | None = None
+    built: bool = False  # whether the error, if any, is one of running
     outputs: list[list[np.ndarray]] | None = None
     arguments: dict[str, int] = field(default_factory=dict)  # by layer and name, where the weights told them
 
@@ -85,6 +86,17 @@ def _why(candidate: Candidate, trials: Sequence[Trial]) -> str:
         return " (not tried)"
     error = errors[0]
     return f" ({error.message.splitlines()[0][:200]})" if error is not None and all(errors) else " (which fits too)"
+
+
+def unusable(name: str, candidate: Candidate, error: ReconstructError) -> Finding:
+    """A definition that does not run on Keras 3, with the line where it stops."""
+    return Finding(
+        "source_unusable",
+        "warning",
+        candidate.place,
+        f"{name} as {candidate.place} defines it cannot be used: {error.message}",
+        error.hint or f"give a definition of {name} that runs on Keras 3: --custom FILE.py",
+    )
 
 
 def assumed_arguments(taken: Trial) -> Finding:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconstruct.artifact import Artifact, Graph, Layer, Writer
+import numpy as np
+
+from reconstruct.artifact import Artifact, Graph, Layer, Tensor, Writer
 from reconstruct.objects import own_names, training_parts, unsaved
 
 
@@ -65,6 +67,20 @@ def test_arguments_that_the_file_does_not_hold_are_a_doubt() -> None:
 def test_no_doubt_of_a_class_that_saved_its_arguments() -> None:
     assert unsaved.doubt(_model(Layer("Saved", "s", {"units": 2})), {"Saved": Saved}) is None
     assert unsaved.doubt(_model(Layer("Mix", "mix", {})), {}) is None
+
+
+class Attention:
+    def __init__(self, return_sequences: bool = True, **options: Any) -> None:
+        self.return_sequences = return_sequences
+
+
+def test_whether_sequences_are_returned_is_a_doubt_unless_what_follows_takes_only_them() -> None:
+    one = Tensor("W", (3, 1), "float32", lambda: np.ones((3, 1), "float32"))  # True is no size, though it equals 1
+    layer = Layer("Attention", "a", {"name": "a"}, weights={"W": one})
+    finding = unsaved.doubt(_model(layer, Layer("Dense", "d", {"units": 2})), {"Attention": Attention})
+    assert finding is not None
+    assert "a.return_sequences=True" in finding.message
+    assert unsaved.doubt(_model(layer, Layer("LSTM", "r", {"units": 2})), {"Attention": Attention}) is None
 
 
 def test_parts_for_training_are_found_at_any_depth() -> None:

@@ -263,6 +263,7 @@ def test_whole_kernels_of_consume_less_gpu() -> None:
 
 
 def test_a_highway_without_bias_has_no_carry_bias() -> None:
+    assert slots("Highway", {"activation": "relu", "transform_gate_bias": -1}, 2) is None  # another of that name
     found = slots("Highway", {"bias": False}, 1)
     assert found is not None
     assert [s.name for s in found] == ["W", "W_carry"]

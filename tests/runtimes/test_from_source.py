@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import pytest
 
+import reconstruct
 from reconstruct.objects import custom
 from reconstruct.readers import read
 from reconstruct.runtimes import from_source
@@ -35,3 +36,16 @@ def test_a_definition_that_differs_for_large_values_alone_is_a_doubt(
     keras.Model(inputs, scaled()(inputs)).save(tmp_path / "m.keras")
     chosen = from_source.choose(read(tmp_path / "m.keras", trust=True), str(tmp_path), {})
     assert (chosen.doubt is not None) == ambiguous
+
+
+def test_a_definition_that_cannot_be_built_leaves_a_placeholder_and_says_the_line(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(SCALED.format("x * self.factor"))
+    inputs = keras.Input((4,))
+    scaled = custom.load([str(tmp_path / "a.py")])["Scaled"]
+    keras.Model(inputs, scaled()(inputs)).save(tmp_path / "m.keras")
+    (tmp_path / "a.py").write_text(SCALED.format("keras.ops.no_such_function(x)"))
+    recovery = reconstruct.recover(tmp_path / "m.keras", source=tmp_path, trust_code=True)
+    assert recovery.status == "partial"
+    unusable = next(f for f in recovery.result.findings if f.code == "source_unusable")
+    assert "a.py:9: return keras.ops.no_such_function(x)" in unusable.message
+    assert "missing_layer" in {f.code for f in recovery.result.findings}

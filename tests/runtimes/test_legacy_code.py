@@ -203,6 +203,56 @@ def test_a_file_beside_the_users_is_found(tmp_path: Path) -> None:
     assert np.array_equal(found["T"]()(np.array([[-1.0]], "float32")), [[2.0]])
 
 
+def test_a_name_that_the_class_gives_its_base_is_not_given_twice(tmp_path: Path) -> None:
+    found = code(
+        tmp_path,
+        "from tensorflow.keras.layers import Layer\n\nclass Named(Layer):\n    def __init__(self, size, **kwargs):\n"
+        "        super().__init__(name='mine', **kwargs)\n        self.size = size\n",
+    )
+    made = found["Named"].from_config({"name": "named_1", "size": 3, "dtype": "float32"})
+    assert (made.name, made.size) == ("named_1", 3)
+
+
+def test_a_variable_of_a_layer_that_is_built_as_another_is_called(tmp_path: Path) -> None:
+    found = code(
+        tmp_path,
+        "import tensorflow as tf\n\nclass Norm(tf.keras.layers.Layer):\n    def build(self, shape):\n"
+        "        self.beta = tf.Variable(2 * tf.ones([shape[-1]]))\n        self.table = tf.Variable([[1, 2]])\n\n"
+        "    def call(self, x):\n        return x + self.beta + tf.cast(self.table, tf.float32)\n\n"
+        "class Block(tf.keras.Model):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.norm = Norm()\n\n    def call(self, x):\n        return self.norm(x)\n",
+    )
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, found["Block"]()(inputs))
+    assert np.array_equal(model(np.zeros((1, 2), "float32")), [[3.0, 4.0]])
+
+
+def test_several_inputs_of_which_none_is_masked_have_no_mask(tmp_path: Path) -> None:
+    found = code(
+        tmp_path,
+        "from keras.layers import Layer\n\nclass Sum(Layer):\n    def __init__(self, **kwargs):\n"
+        "        self.supports_masking = True\n        super(Sum, self).__init__(**kwargs)\n\n"
+        "    def call(self, xs, mask=None):\n        assert mask is None\n        return xs[0] + xs[1]\n",
+    )
+    x = np.ones((1, 2), "float32")
+    assert np.array_equal(found["Sum"]()([x, x]), 2 * x)
+
+
+def test_cells_that_drop_by_the_mixin_of_tf_keras(tmp_path: Path) -> None:
+    found = code(
+        tmp_path,
+        "import tensorflow as tf\nfrom tensorflow.python.keras.layers.recurrent import DropoutRNNCellMixin\n\n"
+        "class Cell(DropoutRNNCellMixin, tf.keras.layers.Layer):\n    def __init__(self, dropout, **kwargs):\n"
+        "        super().__init__(**kwargs)\n        self.dropout, self.state_size = dropout, 2\n\n"
+        "    def call(self, x, states, training=None):\n"
+        "        masks = self.get_dropout_mask_for_cell(x, training, count=2)\n"
+        "        x = x if masks is None else x * masks[1]\n        return x, [x]\n",
+    )
+    x = np.ones((1, 3, 2), "float32")
+    for rate in (0, 0.5):
+        assert np.array_equal(keras.layers.RNN(found["Cell"](rate))(x), [[1.0, 1.0]])
+
+
 def test_printing_leaves_standard_output_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code(tmp_path, "import keras\nprint('hello')\n")
     assert capsys.readouterr().out == ""

@@ -162,7 +162,7 @@ def activation_before_its_time(layer: Layer, context: Context) -> Layer | Noted:
     """An activation that the writer's Keras did not have is a function of the author's own: it is taken for the one
     that Keras 3 has under that name."""
     names = [layer.config.get(field) for field in ("activation", "recurrent_activation")]
-    own = [name for name in dict.fromkeys(names) if isinstance(name, str) and _of_the_author(name, context)]
+    own = [name for name in names if isinstance(name, str) and _of_the_author(name, context)]
     if not own:
         return layer
     if "sparsemax" in own:

@@ -188,12 +188,7 @@ class _LikeVariable(type):
         if callable(initial_value):
             initial_value = initial_value()
         value = tf.convert_to_tensor(initial_value, dtype=dtype)
-        return keras.Variable(
-            value,
-            trainable=trainable is None or bool(trainable),
-            dtype=value.dtype.name,
-            name=name and initializing.variable_name(name),
-        )
+        return initializing.variable(value, trainable is None or bool(trainable), name)
 
 
 class Variable(metaclass=_LikeVariable):

@@ -76,7 +76,7 @@ def variable(value: Any, dtype: Any = None, name: Any = None, constraint: Any = 
     array = tf.convert_to_tensor(value, dtype or (None if hasattr(value, "dtype") else keras.config.floatx()))
     if dtype is None and array.dtype == tf.float64:
         array = tf.cast(array, keras.config.floatx())
-    return keras.Variable(array, dtype=array.dtype.name, name=name and initializing.variable_name(name))
+    return initializing.variable(array, name=name)
 
 
 def _filled(make: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend import in_stateless_scope
 
 # keras/initializations.py of Keras 1.2.2, and aliases in keras/initializers.py of Keras 2
 _OLD_NAMES = {
@@ -38,6 +39,19 @@ def shape(value: Any) -> tuple[int, ...]:
 def variable_name(value: Any) -> str:
     """A name of a variable as Keras 3 permits it."""
     return re.sub(r"[/:]", "_", str(value)) or "variable"
+
+
+def variable(value: Any, trainable: bool = True, name: Any = None) -> keras.Variable:
+    """A variable that starts with a value, also where Keras 3 only traces the call in which the layer is built.
+
+    There it takes none but functions of a shape (common/variables.py).
+    """
+    tensor = tf.convert_to_tensor(value)
+    options = {"trainable": trainable, "dtype": tensor.dtype.name, "name": name and variable_name(name)}
+    start = tf.get_static_value(tensor) if in_stateless_scope() else None
+    if start is None:
+        return keras.Variable(tensor, **options)
+    return keras.Variable(lambda *_, **__: tf.convert_to_tensor(start), shape=start.shape, **options)
 
 
 def initializer(value: Any) -> Any:

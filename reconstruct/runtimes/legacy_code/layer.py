@@ -23,6 +23,7 @@ from keras.src.ops.operation import Operation
 from keras.src.utils.python_utils import default
 
 from reconstruct.runtimes.legacy_code import initializing
+from reconstruct.runtimes.making import given_once
 
 _BASE_FIELDS = ("name", "trainable", "dtype")
 # Arguments of Layer.__init__ up to Keras 2.15 (engine/base_layer.py) that say nothing about what a layer computes
@@ -475,8 +476,9 @@ def _build(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def build(self: Any, *args: Any, **kwargs: Any) -> None:
         shapes = [as_shape(a) for a in args]
-        # Keras has entered the scope of a name already; a build that is run again, as by a wrapper, starts anew
-        with _own_names(_names_in(self)):
+        # Keras has entered the scope of a name already; a build that is run again, as by a wrapper, starts anew. Where
+        # a call is traced, tf.keras built outside of it (keras/engine/base_layer.py, `maybe_init_scope`)
+        with _own_names(_names_in(self)), tf.init_scope():
             function(self, *shapes, **{k: as_shape(v) for k, v in kwargs.items()})
         if _own(type(self), "build") is build:
             build_parts(self, *args, *kwargs.values())
@@ -515,6 +517,8 @@ def _call(function: Callable[..., Any]) -> Callable[..., Any]:
         _Calls.depth += 1
         try:
             kept = kwargs if anything else {k: v for k, v in kwargs.items() if k in takes or v is not None}
+            if "mask" in kept and all(part is None for part in keras.tree.flatten(kept["mask"])):
+                kept = {**kept, "mask": None}  # as Keras 2 has it where no input has a mask (2.2.4, base_layer.py)
             given = list(takes)[1 : 1 + len(args)]
             with _own_names(_names_in(self)):
                 result = function(self, *args, **{**{n: v for n, v in required.items() if n not in given}, **kept})
@@ -598,7 +602,7 @@ def made(cls: Any, config: Mapping[str, Any], make: Callable[[dict[str, Any]], A
         kept["dtype"] = keras.dtype_policies.get(kept["dtype"])
     names: dict[str, int] = collections.defaultdict(int)
     with _own_names(names):
-        instance = make(kept)
+        instance = given_once(make, kept)
     if isinstance(instance, keras.layers.Layer):
         instance.__dict__["_legacy_names"] = names
         name = config.get("name")

@@ -17,6 +17,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.initializers.random_initializers import compute_fans
 
 from reconstruct.runtimes import old_tensorflow
 from reconstruct.runtimes.legacy_code import arguments, backend, initializing, recurrent
@@ -180,6 +181,7 @@ _ENGINE: dict[str, Any] = {
     "Functional": keras.Model,
     "Sequential": keras.Sequential,
     "AbstractRNNCell": recurrent.AbstractRNNCell,
+    "DropoutRNNCellMixin": recurrent.DropoutRNNCellMixin,
     "get_source_inputs": keras.utils.get_source_inputs,
     "call_context": lambda: types.SimpleNamespace(training=training(), in_call=True),
     "TensorShape": tf.TensorShape,
@@ -200,6 +202,7 @@ _ACTIVATIONS: dict[str, Any] = {"get": _old_activations, "hard_sigmoid": backend
 _INITIALIZERS: dict[str, Any] = {
     "get": initializing.initializer,
     "VarianceScaling": keras.initializers.VarianceScaling,
+    "_compute_fans": lambda shape, data_format=None: compute_fans(tuple(shape)),
 }
 _INITIALIZATIONS: dict[str, Any] = {"get": initializing.first_generation} | {
     name: initializing.first_generation(name)

@@ -1,5 +1,5 @@
-"""`AbstractRNNCell` of tf.keras; and `Recurrent`, from which layers of Keras 1 and of Keras 2 up to 2.1 derive
-(keras/layers/recurrent.py).
+"""`AbstractRNNCell` and `DropoutRNNCellMixin` of tf.keras; and `Recurrent`, from which layers of Keras 1 and of Keras 2
+up to 2.1 derive (keras/layers/recurrent.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,30 @@ class AbstractRNNCell(keras.layers.Layer):
             batch_size, dtype = tf.shape(inputs)[0], inputs.dtype
         dtype = dtype or self.compute_dtype
         return keras.tree.map_structure(lambda size: tf.zeros([batch_size, size], dtype), self.state_size)
+
+
+class DropoutRNNCellMixin:
+    """What cells drop of their inputs and states in training (tf.keras 2.15, layers/rnn/dropout_rnn_cell_mixin.py)."""
+
+    def reset_dropout_mask(self) -> None:
+        """No mask is kept."""
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """No mask is kept."""
+
+    def get_dropout_mask_for_cell(self, inputs: Any, training: Any, count: int = 1) -> Any:
+        return _dropped(inputs, getattr(self, "dropout", 0), training, count)
+
+    def get_recurrent_dropout_mask_for_cell(self, inputs: Any, training: Any, count: int = 1) -> Any:
+        return _dropped(inputs, getattr(self, "recurrent_dropout", 0), training, count)
+
+
+def _dropped(inputs: Any, rate: Any, training: Any, count: int) -> Any:
+    if not rate:
+        return None
+    ones = tf.ones_like(inputs)
+    masks = [tf.nn.dropout(ones, rate) if training is True else ones for _ in range(count)]
+    return masks if count > 1 else masks[0]
 
 
 class Recurrent(keras.layers.Layer):
