@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reconstruct import inferring, integrity, rules
 from reconstruct.artifact import Artifact, Finding
 from reconstruct.errors import BuildError, ConfigError, ReconstructError, of_surroundings
@@ -115,7 +113,7 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
     result = Result(path)
     recovery = Recovery(result)
     try:
-        _climb(recovery, path, options, pool, say)
+        _climb(recovery, options, pool, say)
     except ReconstructError as error:
         recovery.fail(error)
     except Exception as error:  # a config that no Keras writes, or a defect: the next file must not suffer
@@ -130,59 +128,19 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
     return recovery
 
 
-def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, say: Progress) -> None:
+def _climb(recovery: Recovery, options: Options, pool: WorkerPool, say: Progress) -> None:
+    from reconstruct.runtimes import incomplete, keras_3
+
     result = recovery.result
     say("reading")
-    recovery.artifact = artifact = read(path, options.limits, trust=options.trust)
-    result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
-    result.tensors = Tensors.of(artifact.tensors)
-    artifact, notes = lost_weights.treated(artifact, options.fresh_weights)
-    result.findings = (*artifact.findings, *notes)
-    fresh = {f.path for f in notes}
+    artifact, fresh = _read(recovery, options)
     if artifact.model is None:
         inferring.climb(recovery, artifact, options, say)
         return
-    stops = _without_doubtful_counts(artifact, options)
-    result.findings = (*stops, *notes)
-    broken = next((f for f in stops if f.severity == "error"), None)
-    if broken is not None:
-        raise BuildError(broken.message, path=broken.path, hint=broken.hint)
-    _refuse_sizes(artifact, options.limits)
-    if options.input_shape is not None:
-        artifact = artifact.replace(model=with_input_shapes(artifact.model, options.input_shape))
-    doubt = theano_doubt(artifact)
-    doubtful = next((f for f in artifact.findings if f.code == DOUBTFUL), None)
-    if options.backend is not None and artifact.writer.backend is None:
-        artifact = artifact.replace(writer=replace(artifact.writer, backend=options.backend))
-        artifact, doubt = artifact.replace(dialect=artifact.writer), None
-    if doubt is not None:
-        recovery.add(doubt)
-    doubt = doubt or doubtful
-    from reconstruct.runtimes import incomplete, keras_3, legacy_code, probing
-
-    legacy_code.written_by(artifact.writer)
-    known = keras_3.registered()
-    code = custom_code.load(options.custom)
-    given = {**known, **keras_3.registered_for_one(known), **code, **options.custom_objects}
-    if options.source is not None:
-        options, given, doubt = _with_source(recovery, artifact, options, given, doubt, say)
-        given = {**keras_3.registered_for_one(known), **given}
-    given = own_names.beside_keras(given)
-    artifact, preferred = own_names.preferred(artifact, given)
-    recovery.add(*preferred)
-    unknown = unsaved.doubt(artifact.model, given) if artifact.model is not None else None
-    if unknown is not None:
-        recovery.add(unknown)
-        doubt = doubt or unknown
-    outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
+    artifact = _as_told(recovery, artifact, options)
+    artifact, options, given = _with_code(recovery, artifact, options, say)
+    outcome = _translated(recovery, artifact, given)
     assert outcome.artifact.model is not None
-    lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}
-    given |= {name: thing for name, thing in libraries.load(lacking).items() if keras_3.is_layer(thing)}
-    result.changes = outcome.changes
-    recovery.add(*outcome.findings)
-    recovery.form = outcome.artifact.model
-    recovery.random = any(f.code == "random_outputs" for f in outcome.findings)
-    result.assumptions = _assumed([*artifact.findings, *notes, *outcome.findings])
 
     say("building")
     keras_3.clear()
@@ -192,7 +150,7 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     try:
         built, lost = incomplete.build(outcome.artifact.model, objects, fresh)
     except (BuildError, ConfigError) as error:
-        if not _load_native(recovery, outcome, path, objects, error):
+        if not _load_native(recovery, outcome, error):
             raise
         return
     recovery.add(*lost, *built.findings, *integrity.findings(outcome.artifact.model))
@@ -200,15 +158,113 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
     result.tensors = Tensors.of(artifact.tensors, [t for _, t in built.assigned])
     result.rung = "config"
     recovery._model, result.portable = built.model, keras_3.is_portable(built.model)
-
     if lost:
         result.assumptions = (*result.assumptions, *incomplete.assumed_shapes(built.model))
         recovery.stop("a model with placeholders cannot run")
         _compile(recovery, artifact, built.assigned)
         return
+
     say("verifying")
+    _prove(recovery, artifact, outcome, options, pool)
+    _compile(recovery, artifact, None if result.rung == "native" else built.assigned)
+
+
+def _read(recovery: Recovery, options: Options) -> tuple[Artifact, set[str]]:
+    """The artifact, with its findings in the result, and the paths of layers that are to have initial values.
+
+    Raises as the readers do, and `BuildError` for what no rung can get over.
+    """
+    result = recovery.result
+    recovery.artifact = artifact = read(result.source, options.limits, trust=options.trust)
+    result.writer, result.container, result.findings = artifact.writer, artifact.container, artifact.findings
+    result.tensors = Tensors.of(artifact.tensors)
+    artifact, notes = lost_weights.treated(artifact, options.fresh_weights)
+    result.findings = (*artifact.findings, *notes)
+    result.assumptions = _assumed(result.findings)
+    if artifact.model is not None:
+        stops = _without_doubtful_counts(artifact, options)
+        result.findings = (*stops, *notes)
+        broken = next((f for f in stops if f.severity == "error"), None)
+        if broken is not None:
+            raise BuildError(broken.message, path=broken.path, hint=broken.hint)
+        _refuse_sizes(artifact, options.limits)
+    return artifact, {f.path for f in notes}
+
+
+def _as_told(recovery: Recovery, artifact: Artifact, options: Options) -> Artifact:
+    """The artifact with the shapes and the backend that the user says; what is left open of it is a doubt."""
+    assert artifact.model is not None
+    if options.input_shape is not None:
+        artifact = artifact.replace(model=with_input_shapes(artifact.model, options.input_shape))
+    if options.backend is not None and artifact.writer.backend is None:
+        artifact = artifact.replace(writer=replace(artifact.writer, backend=options.backend))
+        artifact = artifact.replace(dialect=artifact.writer)
+    doubt = theano_doubt(artifact)
+    if doubt is not None:
+        recovery.add(doubt)
+        recovery.doubts.append(doubt)
+    recovery.doubts += [f for f in artifact.findings if f.code == DOUBTFUL]
+    return artifact
+
+
+def _with_code(
+    recovery: Recovery, artifact: Artifact, options: Options, say: Progress
+) -> tuple[Artifact, Options, dict[str, Any]]:
+    """The code for classes and functions that Keras lacks, by name: given, registered, or found in the source tree.
+
+    The artifact names what of it is meant by names that Keras has too, and the options name the module with what was
+    found in the source, for oracles.
+    """
+    from reconstruct.runtimes import from_source, keras_3, legacy_code
+
+    legacy_code.written_by(artifact.writer)
+    known = keras_3.registered()
+    code = custom_code.load(options.custom)
+    given = {**known, **keras_3.registered_for_one(known), **code, **options.custom_objects}
+    if options.source is not None:
+        say("searching the source")
+        chosen = from_source.choose(artifact, options.source, given, options.examples)
+        recovery.add(*chosen.findings)
+        recovery._source = chosen
+        if chosen.doubt is not None:
+            recovery.doubts.append(chosen.doubt)
+        if chosen.path is not None:
+            options = replace(options, custom=(*options.custom, chosen.path))
+        given = {**keras_3.registered_for_one(known), **given, **chosen.objects}
+    given = own_names.beside_keras(given)
+    artifact, preferred = own_names.preferred(artifact, given)
+    recovery.add(*preferred)
+    unknown = unsaved.doubt(artifact.model, given) if artifact.model is not None else None
+    if unknown is not None:
+        recovery.add(unknown)
+        recovery.doubts.append(unknown)
+    return artifact, options, given
+
+
+def _translated(recovery: Recovery, artifact: Artifact, given: dict[str, Any]) -> Outcome:
+    """What the rules make of it. Classes that installed libraries have for what is lacking then join those `given`."""
+    from reconstruct.runtimes import keras_3
+
+    outcome = rules.apply(artifact, rules.RULES, given, placeholders.refused)
+    assert outcome.artifact.model is not None
+    lacking = {lacks.name for n in outcome.artifact.model.walk() if (lacks := missing(n, given)) is not None}
+    given |= {name: thing for name, thing in libraries.load(lacking).items() if keras_3.is_layer(thing)}
+    recovery.result.changes = outcome.changes
+    recovery.add(*outcome.findings)
+    recovery.form = outcome.artifact.model
+    recovery.random = any(f.code == "random_outputs" for f in outcome.findings)
+    recovery.result.assumptions = (*recovery.result.assumptions, *_assumed(outcome.findings))
+    return outcome
+
+
+def _prove(recovery: Recovery, artifact: Artifact, outcome: Outcome, options: Options, pool: WorkerPool) -> None:
+    """Run the built model, compare it with an oracle, and say what came of it."""
+    from reconstruct.runtimes import probing
+
+    result = recovery.result
+    assert outcome.artifact.model is not None
     try:
-        made, outputs = probing.runnable(built.model, outcome.artifact.model)
+        made, outputs = probing.runnable(recovery._model, outcome.artifact.model)
     except probing.Unwritten as error:
         recovery.add(Finding("not_implemented", "error", "model", error.message, error.hint))
         recovery.stop(error.message)
@@ -220,14 +276,13 @@ def _climb(recovery: Recovery, path: str, options: Options, pool: WorkerPool, sa
         recovery.add(_RANDOM_PARTS)
     result.verification = verdict.verification
     recovery.add(*verdict.findings)
-    if options.examples is not None and not recovery.random:
-        doubt = None  # they are the original's, whatever wrote the file
-    result.status = _status(verdict, doubt, result.assumptions)
+    # Examples are the original's, whatever wrote the file
+    doubts = [] if options.examples is not None and not recovery.random else recovery.doubts
+    result.status = _status(verdict, doubts, result.assumptions)
     if options.custom_objects and verdict.agrees is None:
         recovery.add(_NOT_IN_ORACLES)
-    native = _take_native(recovery, outcome, path, objects, made, outputs)
-    _compile(recovery, artifact, None if native else built.assigned)
     recovery._expected = list(zip(made, outputs, strict=True))
+    _take_native(recovery, outcome)
 
 
 def _refuse_sizes(artifact: Artifact, limits: Limits) -> None:
@@ -246,27 +301,6 @@ def _without_doubtful_counts(artifact: Artifact, options: Options) -> tuple[Find
     if options.source is None and not options.custom and not options.custom_objects:
         return artifact.findings
     return tuple(replace(f, severity="info") if f.code == "unexpected_weights" else f for f in artifact.findings)
-
-
-def _with_source(
-    recovery: Recovery,
-    artifact: Artifact,
-    options: Options,
-    given: Mapping[str, Any],
-    doubt: Finding | None,
-    say: Progress,
-) -> tuple[Options, dict[str, Any], Finding | None]:
-    """The options and objects with the definitions that the user's source tree has of what is missing."""
-    from reconstruct.runtimes import from_source
-
-    say("searching the source")
-    assert options.source is not None
-    chosen = from_source.choose(artifact, options.source, given, options.examples)
-    recovery.add(*chosen.findings)
-    recovery._source = chosen
-    if chosen.path is not None:
-        options = replace(options, custom=(*options.custom, chosen.path))
-    return options, {**given, **chosen.objects}, doubt or chosen.doubt
 
 
 def _verify(
@@ -334,56 +368,49 @@ def _with_fixed_draws(recovery: Recovery, made: list[Arrays], outputs: list[Arra
     return fixed
 
 
-def _status(verdict: Verdict, doubt: Finding | None, assumptions: Sequence[Any]) -> str:
+def _status(verdict: Verdict, doubts: Sequence[Finding], assumptions: Sequence[Any]) -> str:
     if verdict.agrees is False:
         return "differs"
     # In doubt, the oracle makes of the file what we do, and both may be wrong
-    if verdict.agrees and doubt is None:
+    if verdict.agrees and not doubts:
         return "verified"
     return "partial" if assumptions else "unverified"
 
 
-def _take_native(
-    recovery: Recovery,
-    outcome: Outcome,
-    path: str,
-    objects: Mapping[str, Any],
-    made: list[list[np.ndarray]],
-    outputs: list[list[np.ndarray]],
-) -> bool:
+def _take_native(recovery: Recovery, outcome: Outcome) -> None:
     """The first rung: where no rule had anything to change and Keras's own loader gives the verified outputs, take its
     model, which also keeps what only Keras reads (vocabularies, states of random generators)."""
     result = recovery.result
     if outcome.changes or outcome.artifact.writer.major < 3 or result.status != "verified":
-        return False
-    if result.container not in ("keras-zip", "h5-model") or Path(path).suffix not in (".keras", ".h5", ".hdf5"):
-        return False
+        return
+    if result.container not in ("keras-zip", "h5-model") or Path(result.source).suffix not in (
+        ".keras",
+        ".h5",
+        ".hdf5",
+    ):
+        return
     from reconstruct.runtimes import keras_3
 
     try:
-        native = keras_3.load(path, objects, compile=False)
-        same = all(compare(recovery.run(native, p), o).within(TOLERANCE) for p, o in zip(made, outputs, strict=True))
+        native = keras_3.load(result.source, recovery._custom_objects, compile=False)
+        same = all(compare(recovery.run(native, p), o).within(TOLERANCE) for p, o in recovery._expected)
     except Exception:  # the second rung stands already
-        return False
+        return
     if same:
-        recovery._model = native
-        result.rung = "native"
-    return same
+        recovery._model, result.rung = native, "native"
 
 
-def _load_native(
-    recovery: Recovery, outcome: Outcome, path: str, objects: Mapping[str, Any], error: ReconstructError
-) -> bool:
+def _load_native(recovery: Recovery, outcome: Outcome, error: ReconstructError) -> bool:
     """The first rung alone, for a file by Keras 3 that only Keras itself can read; nothing independent confirms it."""
     if outcome.changes or outcome.artifact.writer.major < 3 or outcome.artifact.container == "config-json":
         return False
     from reconstruct.runtimes import keras_3
 
+    result = recovery.result
     try:
-        recovery._model = keras_3.load(path, objects, compile=False)
+        recovery._model = keras_3.load(result.source, recovery._custom_objects, compile=False)
     except Exception:  # then the error of the second rung says more
         return False
-    result = recovery.result
     result.rung, result.status = "native", "unverified"
     result.portable = keras_3.is_portable(recovery._model)
     result.tensors = Tensors.of(outcome.artifact.tensors, outcome.artifact.tensors)

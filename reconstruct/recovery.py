@@ -65,6 +65,7 @@ class Recovery:
     _source: Any = None  # what of the user's source was used; its module lies in a folder that goes with it
     artifact: Artifact | None = None  # the file as it was read
     form: Layer | None = None  # the model as plain data, in the form of Keras 3
+    doubts: list[Finding] = field(default_factory=list)  # an oracle would read the file as we do, right or wrong
     random: bool = False  # it draws numbers in every call: outputs are compared with fixed ones in their place
 
     @property
