@@ -179,7 +179,7 @@ def diff(
     with _errors_shown():
         found = differences.diff(a, b)
         if as_json:
-            display.say(json.dumps(found.to_json(), indent=1, default=str))
+            display.say(writing.json_text(found.to_json()))
         else:
             for line, style in text.lines(found):
                 display.say(display.clean(line), style)
@@ -374,7 +374,7 @@ def verify(
                 trust_code=trust_code,
             )
         if as_json:
-            display.say(json.dumps(found.to_json(), indent=1))
+            display.say(writing.json_text(found.to_json()))
         else:
             for i, line in enumerate(display.agreement_lines(found)):
                 display.say(display.clean(line), (None if found.same else "error") if i == 0 else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,26 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_json(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
     """Write `document` to `path` as JSON."""
-    write_text(path, json.dumps(document, indent=1, default=str) + "\n")
+    write_text(path, json_text(document) + "\n")
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """The document as JSON that any parser reads: NaN and infinity, for which it has no number, are null.
+
+    >>> print(json_text({"largest": float("inf")}))
+    {
+     "largest": null
+    }
+    """
+    return json.dumps(_finite(document), indent=1, default=str, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(v) for key, v in value.items()}
+    return [_finite(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _umask() -> int:

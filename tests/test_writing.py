@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,9 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
         writing.write_json(target, {"a": 1})
     assert target.read_text("utf-8") == "older"
     assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_what_is_written_any_parser_of_json_reads(tmp_path: Path) -> None:
+    writing.write_json(tmp_path / "r.json", {"outputs": ({"largest": float("inf"), "worst": [float("nan"), 1.5]},)})
+    found = json.loads((tmp_path / "r.json").read_text("utf-8"), parse_constant=pytest.fail)
+    assert found == {"outputs": [{"largest": None, "worst": [None, 1.5]}]}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reconstruct.artifact import Artifact
 from reconstruct.differences.view import View, view
 from reconstruct.errors import BuildError, ReconstructError
+from reconstruct.goldens import arrays
 from reconstruct.readers import read
 from reconstruct.recover import recover
 from reconstruct.recovery import Recovery
@@ -82,7 +83,9 @@ def _probes(recovery: Recovery, given: Sequence[Arrays] | None) -> list[Arrays]:
             "the model draws random numbers in every call, so that its outputs cannot be compared with earlier ones"
         )
         raise BuildError(message, path=recovery.result.source)
-    return [list(xs) for xs in given] if given is not None else [list(xs) for xs, _ in recovery.probes()]
+    if given is not None:
+        return [list(xs) for xs in given]
+    return [[arrays.coarse(x) for x in xs] for xs, _ in recovery.probes()]
 
 
 def plain(path: str | os.PathLike[str], probes: Sequence[Arrays], folder: Path) -> Computed:

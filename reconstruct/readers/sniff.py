@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import zipfile
 from pathlib import Path
 
 from reconstruct.errors import ReadError
@@ -31,7 +32,7 @@ def sniff(path: Path) -> str:
             head = file.read(4096)
             if not head:
                 raise ReadError(f"{path} is empty (0 bytes)", path=str(path), hint=_GET_AGAIN, code="E_EMPTY")
-            if head.startswith(HDF5_SIGNATURE) or _has_user_block(file):
+            if head.startswith(HDF5_SIGNATURE) or (_has_user_block(file) and not is_archive(path)):
                 return "hdf5"
     except PermissionError as error:
         hint = "change its permissions, or run as a user who may read it"
@@ -44,6 +45,15 @@ def sniff(path: Path) -> str:
     what, hint = _name_it(head)
     code = "F_PICKLE" if "pickle" in what else "E_NOT_A_MODEL"
     raise ReadError(f"{path} is no Keras model: it is {what}", path=str(path), hint=hint, code=code)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a `.keras` archive although HDF5 finds its signature in it: the weights in an archive may begin
+    at just the place where a user block of HDF5 would end. Keras decides by the suffix, too (saving/saving_api.py)."""
+    if path.suffix != ".keras":
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04" and zipfile.is_zipfile(file)
 
 
 def _no_file(path: Path) -> ReadError:

@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from reconstruct.objects.source.extract import EXPORTS
+from reconstruct.readers.sniff import is_archive
 from reconstruct.runtimes import old_paths
 from reconstruct.runtimes.making import given_once
 
@@ -49,7 +50,7 @@ def container_of(path: Path) -> str:
     """What a file is by its content: 'dir', 'zip', 'hdf5' or 'json'."""
     if path.is_dir():
         return "dir"
-    if h5py.is_hdf5(path):
+    if h5py.is_hdf5(path) and not is_archive(path):
         return "hdf5"
     return "zip" if zipfile.is_zipfile(path) else "json"
 

@@ -29,6 +29,15 @@ def test_a_large_input_is_packed_whole() -> None:
     np.testing.assert_array_equal(arrays.unpack(json.loads(json.dumps(arrays.pack(array)))), array)
 
 
+def test_a_random_image_is_coarse_and_small() -> None:
+    array = np.random.default_rng(0).standard_normal((3, 32, 32, 3)).astype("float32")
+    found = arrays.coarse(array)
+    assert found.dtype == array.dtype
+    assert np.abs(found - array).max() <= 1 / 64
+    assert len(arrays.pack(found)["zlib_base85"]) < 2 * array.size < len(arrays.pack(array)["zlib_base85"]) / 2
+    np.testing.assert_array_equal(arrays.coarse(array[:, 0]), array[:, 0])
+
+
 @pytest.mark.parametrize("where", [0, 123_456, 299_999])
 def test_one_number_of_a_large_array_is_noticed_where_it_changes_a_mean(where: int) -> None:
     array = np.zeros(300_000, "float32")
