@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -181,14 +182,15 @@ def legacy_groups(source: H5Source, group: h5py.Group) -> dict[str, list[Tensor]
     """The tensors of each layer group, in the file's order (Keras 2.2.4, engine/saving.py)."""
     if "nb_layers" in group.attrs:  # Keras 0.3 and older
         groups = {}
-        for k in range(min(int(group.attrs["nb_layers"]), source.limits.layers)):
+        numbers = sorted(int(name[6:]) for name in group if re.fullmatch(r"layer_\d{1,9}", name))
+        for k in (number for number in numbers if number < int(group.attrs["nb_layers"])):
             layer = source.get(group, f"layer_{k}")
             count = min(int(layer.attrs["nb_params"]), 1000) if layer is not None else 0
             names = [f"param_{p}" for p in range(count)]
             groups[f"layer_{k}"] = [source.tensor(_dataset(source, layer, n), n) for n in names]
         return groups
     groups = {}
-    for layer_name in names_attribute(source, group, "layer_names"):
+    for layer_name in dict.fromkeys(names_attribute(source, group, "layer_names")):  # once each
         layer = source.get(group, layer_name)
         if layer is None:
             raise ReadError(f"{source.name}: the weights of {layer_name} are missing", path=layer_name)

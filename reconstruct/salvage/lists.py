@@ -45,7 +45,7 @@ def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
         message = f"the list of layers is lost; it was made anew of the {len(layers)} that are there"
         findings.append(Finding("list_lost", "warning", "layer_names", message))
     _reconcile(group, "layer_names", group.children, _names_in(config), findings)
-    for layer in names.listed(group.attributes, "layer_names") or []:
+    for layer in dict.fromkeys(names.listed(group.attributes, "layer_names") or []):
         _complete_group(group, layer, findings)
     if "optimizer_weights" in root.children:
         _complete_group(root, "optimizer_weights", findings)

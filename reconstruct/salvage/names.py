@@ -81,9 +81,9 @@ def expected(attributes: dict[str, Any], above: Paths) -> Paths:
 def below(wanted: Paths) -> dict[str, Paths]:
     """What of the paths is below each group, by its name."""
     found: dict[str, list[tuple[str, ...]]] = {}
-    for head, *rest in wanted:
-        if rest:
-            found.setdefault(head, []).append(tuple(rest))
+    for path in wanted:
+        if len(path) > 1:
+            found.setdefault(path[0], []).append(path[1:])
     return {head: tuple(rests) for head, rests in found.items()}
 
 
@@ -93,7 +93,7 @@ def by_place(wanted: Paths, offsets: Sequence[int], claims: Mapping[int, str | N
     An order in which they may have come into the heap counts if it has a name at every place, these are in order, and
     none is other than what weights claim.
     """
-    heads = list(dict.fromkeys(path[0] for path in wanted))
+    heads = list(dict.fromkeys(path[0] for path in wanted if path))
     fitting: list[list[str]] = []
     for order in _orders(heads):
         places: dict[int, str] = {}
@@ -105,7 +105,8 @@ def by_place(wanted: Paths, offsets: Sequence[int], claims: Mapping[int, str | N
         in_order = all(_bytes(a) < _bytes(b) for a, b in itertools.pairwise(found))
         if in_order and all(n and claims.get(o) in (None, n) for o, n in zip(offsets, found, strict=True)):
             fitting.append(found)
-    return {o: fits[0] for o, *fits in zip(offsets, *fitting, strict=True) if fits and len(set(fits)) == 1}
+    found_at = zip(offsets, *fitting, strict=True)
+    return {o: fits[0] for o, *fits in found_at if fits and len(set(fits)) == 1 and may_be(fits[0])}
 
 
 def _bytes(name: str) -> bytes:

@@ -6,6 +6,7 @@ What survives is the check: where it has another shape than the config gives, th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,24 +17,31 @@ from reconstruct.stock import slots
 Found = dict[tuple[str, str], tuple[int, ...]]
 _GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1, "CuDNNLSTM": 4, "CuDNNGRU": 3}
 _ROUNDS = 50  # in which each must tell something new
+_MOST_STEPS = 20_000  # through layers: models in models that are called twice each would take any number
+
+
+@dataclass
+class _Told:
+    shapes: Found = field(default_factory=dict)
+    steps: int = 0
 
 
 def of_lost(model: Layer, major: int) -> Found:
     """Shapes by path of the layer and name of the variable, for a model in the form of Keras 2 or 3."""
-    found: Found = {}
+    told = _Told()
     if major >= 2:
-        _through(model, [], found)
-    return found
+        _through(model, [], told)
+    return told.shapes
 
 
-def _through(model: Layer, inputs: Sequence[Shape | None], found: Found) -> Shape | None:
+def _through(model: Layer, inputs: Sequence[Shape | None], told: _Told) -> Shape | None:
     """The shape of the first output of a model that is called on these inputs, as far as it can be told."""
     graph = model.graph
     assert graph is not None
     if graph.sequential:
         at = inputs[0] if inputs else _declared(graph.layers[0]) if graph.layers else None
         for layer in graph.layers:
-            at = _declared(layer) if layer.class_name == "InputLayer" and at is None else _step(layer, [at], found)
+            at = _declared(layer) if layer.class_name == "InputLayer" and at is None else _step(layer, [at], told)
         return at
     known: dict[Ref, Shape] = {}
     for ref, shape in zip(refs_in(graph.inputs), inputs, strict=False):
@@ -48,7 +56,7 @@ def _through(model: Layer, inputs: Sequence[Shape | None], found: Found) -> Shap
         for here, layer, refs in left:
             if not all(ref in known for ref in refs):
                 waiting.append((here, layer, refs))
-            elif (made := _step(layer, [known[ref] for ref in refs], found)) is not None:
+            elif (made := _step(layer, [known[ref] for ref in refs], told)) is not None:
                 known[here] = made
         if len(waiting) == len(left):
             break
@@ -64,25 +72,28 @@ def _declared(layer: Layer) -> Shape | None:
     return tuple(shape[1:]) if isinstance(shape, list | tuple) else None
 
 
-def _step(layer: Layer, inputs: Sequence[Shape | None], found: Found) -> Shape | None:
+def _step(layer: Layer, inputs: Sequence[Shape | None], told: _Told) -> Shape | None:
     """What a layer gives; the shapes of its variables on the way."""
+    told.steps += 1
+    if told.steps > _MOST_STEPS:
+        return None
     if layer.is_model:
-        return _through(layer, inputs, found)
+        return _through(layer, inputs, told)
     shapes = [shape for shape in inputs if shape is not None]
     if len(shapes) < len(inputs) or not shapes:
         return None
     try:
-        whole = _with_shapes(layer, shapes[0], found)
+        whole = _with_shapes(layer, shapes[0], told)
         return output_shape(whole, shapes) if whole is not None and known_to_keep(layer.class_name) else None
     except (LookupError, TypeError, ValueError, ZeroDivisionError):  # a config that Keras does not write
         return None
 
 
-def _with_shapes(layer: Layer, shape: Shape, found: Found) -> Layer | None:
+def _with_shapes(layer: Layer, shape: Shape, told: _Told) -> Layer | None:
     """The layer with something of the right shape for each variable; None where a shape is open or contradicted."""
     if layer.children:
         inside = shape[1:] if layer.class_name == "TimeDistributed" else shape
-        parts = {key: _with_shapes(part, inside, found) for key, part in layer.children.items()}
+        parts = {key: _with_shapes(part, inside, told) for key, part in layer.children.items()}
         return None if None in parts.values() else layer.replace(children={k: p for k, p in parts.items() if p})
     names = [slot.name for slot in slots(layer.class_name, layer.config) or ()]
     sizes = _sizes(layer, shape) if names else {}
@@ -97,7 +108,7 @@ def _with_shapes(layer: Layer, shape: Shape, found: Found) -> Layer | None:
         if size is None or not all(isinstance(n, int) and n > 0 for n in size):
             return None
         weights[name] = constant(name, np.broadcast_to(np.float32(0), size))
-    found.update({(layer.path, name): tensor.shape for name, tensor in weights.items()})
+    told.shapes.update({(layer.path, name): tensor.shape for name, tensor in weights.items()})
     return layer.replace(weights=weights)
 
 

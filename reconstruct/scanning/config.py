@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,21 +15,34 @@ from reconstruct.limits import Limits
 from reconstruct.objects import lambdas
 from reconstruct.readers import json_guard
 from reconstruct.scanning import names
+from reconstruct.scanning.saved_model import REACHING_OPS
 from reconstruct.stock import foreign_activation
 
 _NO_RUN = "it is never run here; recover translates it into operations of Keras where it can"
 _GIVE = "to recover the model, give its code: --custom FILE.py"
-_PATH_FIELDS = ("vocabulary", "idf_weights", "filepath", "handle", "url", "path", "filename", "file", "directory")
+PATH_FIELDS = ("vocabulary", "idf_weights", "filepath", "handle", "url", "path", "filename", "file", "directory")
 _ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{1,9}://|/(?:[\w.-]+/)|~/|[A-Za-z]:\\\\?|\\\\\\\\|file:)")
 _EXTERNAL_MODELS = ("TFSMLayer", "KerasLayer")
 # Fields that hold a function, in configs of Lambda and of Merge of Keras 1
 _FUNCTION_FIELDS = ("function", "output_shape", "mask", "mode", "output_mask")
-# TensorFlow functions that a TFOpLambda may name and that reach outside the graph
-_REACHING = re.compile(
-    r"(^|\.)(io|data|train|summary|profiler|saved_model|debugging|lookup|distribute|config|autograph|py_function"
-    r"|numpy_function|py_func|load_op_library|load_library|print|print_v2|raw_ops"
-    r"|compat\.v1\.(gfile|train|py_func))(\.|$)"
+# What a TFOpLambda may name: tf_keras calls any function that TensorFlow or Keras exports, `keras.utils.get_file` too
+# (tf_keras 2.21, layers/core/tf_op_layer.py, `TFOpLambda.from_config`). Those of these modules compute on arrays.
+_COMPUTING = re.compile(
+    r"(tf\.)?(compat\.v[12]\.)?((math|nn|linalg|image|signal|strings|dtypes|bitwise|random|sets|ragged|sparse"
+    r"|quantization|audio|__operators__|keras\.(activations|backend|losses|metrics))\.)?\w+"
 )
+_REACHING = re.compile(
+    r"(.*\.)?(py_function|numpy_function|py_func|load_\w*library|load_file_system_library|print|print_v2|Print|function"
+    r"|read_file|write_file|matching_files|WholeFileReader|set_\w+|clear_session|get_session|__\w+__"
+    r"|manual_variable_initialization|map_fn|while_loop|custom_gradient|recompute_grad|enable_\w+|disable_\w+|Variable)"
+)
+# Operations that read or write checkpoints and vocabularies: every SavedModel has some, no layer of a model has
+_WITH_WEIGHTS = frozenset(
+    "RestoreV2 SaveV2 MergeV2Checkpoints LoadAndRemapMatrix GenerateVocabRemapping InitializeTableFromTextFile "
+    "InitializeTableFromTextFileV2 DecodeProtoV2 EncodeProto FileSystemSetConfiguration".split()
+)
+# Classes of TensorFlow whose methods a ClassMethod may name
+_TENSORS = ("Tensor", "RaggedTensor", "SparseTensor", "sparse.SparseTensor", "Variable")
 
 
 def findings(config: Any, where: str, limits: Limits) -> Iterator[Finding]:
@@ -74,7 +88,7 @@ def _of_node(node: Any, path: str, limits: Limits) -> Iterator[Finding]:
 def _leads_outside(key: str, value: str) -> bool:
     if not value or "\n" in value[:400] or key in ("module", "registered_name"):
         return False
-    return key in _PATH_FIELDS or _ADDRESS.match(value) is not None
+    return key in PATH_FIELDS or _ADDRESS.match(value) is not None
 
 
 def _of_object(node: Mapping[str, Any], path: str) -> Iterator[Finding]:
@@ -90,13 +104,25 @@ def _of_object(node: Mapping[str, Any], path: str) -> Iterator[Finding]:
         message = f"{name} loads a model from outside the file: {str(place)[:120]!r}"
         yield Finding("F_EXTERNAL_MODEL", "error", path, message, "it is not loaded; the file is no whole model")
         return
-    if name in ("TFOpLambda", "TensorFlowOpLayer") and isinstance(config, Mapping):
-        function = config.get("function") or (config.get("node_def") and str(config["node_def"]))
-        if isinstance(function, str) and (_REACHING.search(function) or _op_in_text(function)):
-            message = f"the layer calls TensorFlow's {function[:120]}, which reaches outside the model"
-            yield Finding("F_TF_OP", "error", path, message, "it is never run here")
+    called = reaching(name, config) if isinstance(config, Mapping) else None
+    if called is not None:
+        message = f"the layer calls {called[:120]!r}, which is no computation on arrays and may reach outside the model"
+        yield Finding("F_TF_OP", "error", path, message, "it is never run here")
     found = verdict(node)
     yield from _named(found.kind, found.name, path)
+
+
+def reaching(class_name: str, config: Mapping[str, Any]) -> str | None:
+    """What a layer of tf.keras calls that may read, write, configure or run something; None where it only computes."""
+    called = config.get({"ClassMethod": "class_symbol", "TensorFlowOpLayer": "node_def"}.get(class_name, "function"))
+    text = called if isinstance(called, str) else json.dumps(called)
+    if class_name == "TFOpLambda":
+        outside = _COMPUTING.fullmatch(text) is None or _REACHING.fullmatch(text) is not None
+    elif class_name == "TensorFlowOpLayer":
+        outside = any(re.search(rf"\b{op}\b", text) for op in REACHING_OPS | _WITH_WEIGHTS)
+    else:
+        outside = class_name == "ClassMethod" and text not in _TENSORS
+    return text if outside else None
 
 
 def _named(kind: str, name: str, path: str) -> Iterator[Finding]:
@@ -152,9 +178,3 @@ def _of_arrays(node: Mapping[str, Any], path: str) -> Iterator[Finding]:
     if not plain:
         message = f"an array in the config has the type {name[:60]!r}, which is none of numbers and may have any size"
         yield Finding("F_RESOURCE", "error", path, message, "it is not made")
-
-
-def _op_in_text(text: str) -> bool:
-    from reconstruct.scanning.saved_model import REACHING_OPS
-
-    return any(re.search(rf"\b{op}\b", text) for op in REACHING_OPS)

@@ -18,6 +18,12 @@ def findings(artifact: Artifact, limits: Limits) -> Iterator[Finding]:
     if artifact.model is None:
         return
     held = sum(t.size for t in artifact.tensors)
+    calls = _calls(artifact.model)
+    if calls > limits.layers:
+        message = (
+            f"calling the model calls {calls} layers, counted wherever they are called (limit layers={limits.layers})"
+        )
+        yield Finding("F_RESOURCE", "error", artifact.model.path, message, _HINT.format("layers"))
     for layer, features in _with_inputs(artifact.model):
         count = parameters(layer, features)
         if count > limits.layer_numbers:
@@ -33,6 +39,14 @@ def findings(artifact: Artifact, limits: Limits) -> Iterator[Finding]:
             if size > limits.shape_numbers:
                 message = f"{field} asks for {size} numbers an example (limit shape_numbers={limits.shape_numbers})"
                 yield Finding("F_RESOURCE", "error", layer.path, message, _HINT.format("shape_numbers"))
+
+
+def _calls(model: Layer) -> int:
+    """How many layers are called when the model is: one that is called twice counts twice, and what is in it, too."""
+    inside: dict[int, int] = {}
+    for layer in reversed(list(model.walk())):  # inner layers first
+        inside[id(layer)] = sum(max(1, len(part.calls)) * inside[id(part)] for _, part in layer.parts()) or 1
+    return inside[id(model)]
 
 
 def parameters(layer: Layer, features: int | None) -> int:

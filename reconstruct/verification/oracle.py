@@ -18,6 +18,7 @@ from reconstruct.objects.lambdas import stored
 from reconstruct.objects.missing import is_stock
 from reconstruct.runtimes import oracles
 from reconstruct.runtimes.worker import WorkerPool
+from reconstruct.scanning.config import PATH_FIELDS, reaching
 
 SECONDS = 120.0
 
@@ -135,6 +136,9 @@ def why_not_asked(artifact: Artifact, given: Collection[str] = ()) -> str | None
         outside = _outside(layer)
         if outside:
             return f"{layer.path} names something outside the file: {outside}"
+        called = reaching(layer.class_name, layer.config)
+        if called is not None:
+            return f"{layer.path} calls {called[:80]!r}, which may reach outside the model"
     if artifact.training is not None and _has_code(artifact.training.config):
         return "the training config holds Python code, which an oracle would execute (allow it with --trust-code)"
     return None
@@ -158,11 +162,8 @@ def _has_code(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(_has_code(v) for v in value)
 
 
-_PATH_FIELDS = ("vocabulary", "filepath", "handle", "url", "path")
-
-
 def _outside(layer: Layer) -> str | None:
-    for name in _PATH_FIELDS:
+    for name in PATH_FIELDS:
         value = layer.config.get(name)
         if isinstance(value, str) and value:
             return f"{name} = {value[:80]!r}"

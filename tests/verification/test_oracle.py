@@ -43,6 +43,10 @@ def test_a_harmless_file_is_shown(saved_model: SavedModel) -> None:
         (layer("StringLookup", vocabulary="/etc/passwd"), "outside the file: vocabulary = '/etc/passwd'"),
         (layer("TFSMLayer", filepath="../other"), "outside the file"),
         (layer("KerasLayer", handle="https://example.org/m"), "outside the file"),
+        (layer("TFOpLambda", function="keras.utils.get_file"), "calls 'keras.utils.get_file'"),
+        (layer("TFOpLambda", function="compat.v1.io.write_file"), "calls 'compat.v1.io.write_file'"),
+        (layer("TensorFlowOpLayer", node_def={"op": "LoadAndRemapMatrix"}), "may reach outside"),
+        (layer("ClassMethod", class_symbol="io.gfile.GFile", method_name="write"), "may reach outside"),
     ],
 )
 def test_a_file_with_code_or_paths_is_shown_to_nobody(held: Layer, says: str) -> None:
