@@ -54,6 +54,8 @@ class Context:
     softmax: float = 0.0  # how much the last bias speaks for softmax, as a cost that linear has more
     target: Shape | None = None  # the shape of the output, where examples show it
     entered: int | None = None  # how many numbers the model takes
+    beside: tuple[int, ...] = ()  # how many numbers the other outputs of the model have
+    steps: int | None = None  # how many steps its first input has
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     task: str | None = None
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
@@ -217,10 +219,15 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
     # Without Flatten the sizes are kept, in images to images and in deep classifiers alike
     kept = "Flatten" not in context.classes or layer.class_name.startswith(("Separable", "Depthwise"))
     costs = priors.PADDING_KEPT if kept or context.classes & (ENLARGING | {"Concatenate", "Add"}) else priors.PADDING
+    ends_in_numbers = any(c == "Dense" or c.startswith("Global") for c in context.classes)
+    if ends_in_numbers and not context.classes & (ENLARGING | {"Add"}) and (n == 1 or max(kernel) % 2 == 0):
+        costs = priors.PADDING_UNSAID
     paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
     # A decoder does not make smaller again what it has made larger
     change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 else 0.0)
     by_stride = priors.STRIDE
+    if n == 2 and _nothing_pools(context):
+        by_stride = priors.STRIDE_ALONE
     if "Add" in context.classes and (single or _doubles(layer)):
         by_stride = priors.STRIDE_OF_SHORTCUT if single else priors.STRIDE_WHERE_DOUBLED
     strides = [([s] * n, cost + (change if s > 1 else 0.0)) for s, cost in by_stride.items()]
@@ -233,6 +240,12 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
     if not single and n < 3 and not context.guessed and not layer.class_name.startswith(("Separable", "Depthwise")):
         for dilation, padding in itertools.product((2, 4, 8, 16)[: 4 if n == 1 else 1], ("same", "causal")[: 3 - n]):
             yield Option(layer.having(strides=[1] * n, padding=padding, dilation_rate=[dilation] * n), 5.0)
+
+
+def _nothing_pools(context: Context) -> bool:
+    """Whether the file says that no layer makes images smaller, though they end in numbers or are made larger again."""
+    ends = "Flatten" in context.classes or (context.classes & ENLARGING and "Add" not in context.classes)
+    return bool(ends) and "GAP" not in context.classes and not any("Pooling" in c for c in context.classes)
 
 
 def _kinds(pooling: Layer) -> Iterator[tuple[Layer, float]]:
@@ -336,6 +349,8 @@ def _wanted(layer: Layer | None) -> Iterator[tuple[int, int]]:
         yield 1, kernel.shape[0]
     elif "Conv" in core.class_name and kernel is not None:
         yield spatial(core.class_name), kernel.shape[-1 if core.class_name.endswith("Transpose") else -2]
+    elif core.class_name == "Dense" and kernel is not None:
+        yield 1, kernel.shape[0]
     elif core.class_name == "BatchNormalization":
         yield 2, next(iter(core.weights.values())).shape[0]
         yield 1, next(iter(core.weights.values())).shape[0]
@@ -344,6 +359,8 @@ def _wanted(layer: Layer | None) -> Iterator[tuple[int, int]]:
 def _repeats(layer: Layer, context: Context) -> Iterator[Option]:
     if context.target is not None and len(context.target) > 1 and context.target[0] is not None:
         yield Option(layer.having(n=context.target[0]), 0.1)
+    if context.steps is not None:  # as in an autoencoder of sequences
+        yield Option(layer.having(n=context.steps), 0.5)
     for i, n in enumerate((10, 20, 30, 1, 5, 7, 12, 24, 3, 4, 50, 100)):
         yield Option(layer.having(n=n), 3.0 + 0.1 * i)
 
@@ -434,7 +451,10 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
             gate = priors.GATE_SINCE
         return {"activation": priors.RECURRENT} | ({} if name == "SimpleRNN" else {"recurrent_activation": gate})
     if name == "LeakyReLU":
-        return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): priors.LEAKY_SLOPE}
+        of_images = "Reshape" in context.classes or any("Conv" in c for c in context.classes)
+        pooled_too = any("Pooling" in c for c in context.classes)
+        slopes = priors.LEAKY_SLOPE_OF_GAN if of_images and not pooled_too else priors.LEAKY_SLOPE
+        return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): slopes}
     if name == "BatchNormalization":
         return {"epsilon": priors.BATCH_EPSILON}
     if name == "LayerNormalization":
@@ -469,13 +489,17 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
     following = next((n for n in context.following if n.class_name not in _PASSED), None)
     if following is not None and following.class_name in ACTIVATION_LAYERS:
         return priors.BEFORE_ACTIVATION
+    summed = next((n for n in context.following if "Dropout" not in n.class_name), None)
+    if summed is not None and summed.class_name == "Add" and spatial(layer.class_name):
+        return priors.BEFORE_SUM
+    if summed is not None and summed.class_name == "Concatenate" and layer.class_name.endswith("Transpose"):
+        return priors.BEFORE_SUM  # as in a U-Net, where it makes larger what the next convolution takes
     if context.last:
         return _last(layer, context)
     costs = dict(priors.HIDDEN_APART if context.apart else priors.HIDDEN)
     if following is None and context.following:  # a branch that merges at once
         costs["linear"] = 1.0
-    sums = next((n for n in context.following if n.class_name != "Dropout"), None)
-    if sums is not None and sums.class_name == "Add" and "MultiHeadAttention" in context.classes:
+    if summed is not None and summed.class_name == "Add" and "MultiHeadAttention" in context.classes:
         costs["linear"], costs["relu"] = 0.2, 2.0  # the feed-forward part of a transformer (arXiv 1706.03762, 3.3)
     return costs
 
@@ -491,7 +515,7 @@ def _last(layer: Layer, context: Context) -> Mapping[str, float]:
 
 # What authors call files, with what it changes in the cost of a last activation.
 _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
-    (r"actor", {"tanh": -2.4}),
+    (r"actor(?!.*critic)", {"tanh": -2.4}),
     (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
     (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
@@ -515,7 +539,7 @@ def told_by_name(name: str, known: Sequence[tuple[str, Mapping[str, float]]] = _
 
 def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     kernel = layer.weights.get("kernel", layer.weights.get("pointwise_kernel"))
-    units = kernel.shape[-1] if kernel is not None else 1
+    units = kernel.shape[-2 if layer.class_name.endswith("Transpose") else -1] if kernel is not None else 1
     if context.task in _TASKS:
         kind = _TASKS[str(context.task)]
         chosen = ("sigmoid" if units == 1 else "softmax") if kind == "classes" else kind
@@ -523,11 +547,16 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     if spatial(layer.class_name) == 1:  # signals, not pictures
         return {**priors.LAST_IMAGE, "linear": 0.5}
     if spatial(layer.class_name):
-        return priors.LAST_IMAGE if units in (1, 2, 3) else {**priors.LAST_SEVERAL, "sigmoid": 1.2}
+        return _last_image(units, context)
+    if units == 1 and any(
+        n > 1 for n in context.beside
+    ):  # a value beside a policy (Mnih et al. 2016, arXiv 1602.01783)
+        return {**priors.LAST_ONE, "linear": 0.2, "sigmoid": 1.8}
     if units == 1:
         costs = dict(priors.LAST_ONE)
         if context.classes & {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}:
-            costs["linear"], costs["sigmoid"] = 0.5, 1.3
+            of_text = "Embedding" in context.classes
+            costs["linear"], costs["sigmoid"] = (1.3, 0.5) if of_text else (0.5, 1.3)
         if context.classes & {"MultiHeadAttention", "LayerNormalization", "InputLayers"}:
             costs["linear"] = 0.4
         if context.classes & {"BatchNormalization", "Embedding"} and not context.classes & {"LSTM", "GRU"}:
@@ -540,9 +569,24 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     if units == context.entered:  # what gives as many numbers as it takes gives them back
         costs["softmax"] += 2.5
         costs["linear"] -= 0.8
+    if 1 in context.beside:  # a policy beside a value
+        costs["softmax"] -= 0.7
+        costs["linear"] += 0.5
     costs["linear"] += context.softmax
     costs["softmax"] -= min(context.softmax, 0.0)
     return costs
+
+
+def _last_image(units: int, context: Context) -> Mapping[str, float]:
+    """What gives an image from numbers is a generator, or a decoder; from an image that nothing makes smaller it is a
+    filter, or super-resolution."""
+    classes = context.classes
+    if units > 3:
+        return {**priors.LAST_SEVERAL, "sigmoid": 1.2}
+    if "Reshape" in classes and classes & ENLARGING:
+        return priors.LAST_GENERATED if classes & {"LeakyReLU", "BatchNormalization"} else priors.LAST_IMAGE
+    again = any("Pooling" in name or name.endswith("Transpose") for name in classes)
+    return priors.LAST_IMAGE if again else priors.LAST_FILTERED
 
 
 _TASKS = {

@@ -8,12 +8,13 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from reconstruct import templates
-from reconstruct.artifact import Layer, Ref, refs_in
+from reconstruct.artifact import Call, Layer, Ref, refs_in
 from reconstruct.errors import BuildError
 from reconstruct.stock import LAYERS
 
@@ -31,16 +32,23 @@ def text(model: Layer, assumptions: Sequence[Mapping[str, Any]], source: str, wr
             name, _, what = str(each["set"]).removeprefix("--set ").removesuffix("=VALUE").rpartition(".")
             others = ", ".join(repr(v) for v in each.get("alternatives", ())[:4])
             comments.setdefault(name, []).append(f"{what} is assumed" + (f" (or {others})" if others else ""))
-    variables: dict[str, str] = {}
+    variables: dict[Ref, str] = {}
     lines = []
     before: str | None = None
     for layer in graph.layers:
         variable = "x" if graph.sequential else _variable(layer.name, variables)
         expression = _expression(layer)
-        if layer.class_name != "InputLayer":
-            expression += f"({before})" if graph.sequential else _called(layer, variables)
-        variables[layer.name] = before = variable
         comment = _one_line("; ".join(comments.get(layer.name, [])))
+        if len(layer.calls) > 1:
+            lines.append({"variable": variable, "expression": expression, "comment": comment})
+            for k, call in enumerate(layer.calls):
+                variables[Ref(layer.name, k)] = _variable(f"{layer.name}_on_{k}", variables)
+                expression = variable + _called(call, variables)
+                lines.append({"variable": variables[Ref(layer.name, k)], "expression": expression, "comment": ""})
+            continue
+        if layer.class_name != "InputLayer":
+            expression += f"({before})" if graph.sequential else _called(layer.calls[0], variables)
+        variables[Ref(layer.name)] = before = variable
         lines.append({"variable": variable, "expression": expression, "comment": comment})
     if graph.sequential:
         lines[0]["variable"] = "inputs"
@@ -48,7 +56,7 @@ def text(model: Layer, assumptions: Sequence[Mapping[str, Any]], source: str, wr
             lines[1]["expression"] = lines[1]["expression"].removesuffix("(x)") + "(inputs)"
         inputs, outputs = "inputs", lines[-1]["variable"]
     else:
-        inputs, outputs = (_listed([variables[r.layer] for r in refs_in(v)]) for v in (graph.inputs, graph.outputs))
+        inputs, outputs = (_listed([variables[r] for r in refs_in(v)]) for v in (graph.inputs, graph.outputs))
     return templates.render(
         "inference/code.py.jinja",
         source=_one_line(source).replace("\\", "/").replace('"', "'"),
@@ -75,13 +83,12 @@ def _expression(layer: Layer) -> str:
     return f"layers.{layer.class_name}({', '.join(parts)})"
 
 
-def _called(layer: Layer, variables: Mapping[str, str]) -> str:
-    call = layer.calls[0]
-
+def _called(call: Call, variables: Mapping[Ref, str]) -> str:
     def named(value: Any) -> str:
         if isinstance(value, list):
             return _listed([named(v) for v in value])
-        return f"{variables[value.layer]}[{value.output}]" if value.output else variables[value.layer]
+        variable = variables[replace(value, output=0)]
+        return f"{variable}[{value.output}]" if value.output else variable
 
     arguments = [named(a) for a in call.args if isinstance(a, list | Ref)]
     arguments += [f"{key}={named(a)}" for key, a in call.kwargs.items() if isinstance(a, list | Ref)]
@@ -103,7 +110,7 @@ def _literal(value: Any) -> str:
     return repr(value) if value is None or isinstance(value, bool | int | float | str) else repr(str(value))
 
 
-def _variable(name: str, taken: Mapping[str, str]) -> str:
+def _variable(name: str, taken: Mapping[Ref, str]) -> str:
     found = re.sub(r"\W", "_", name, flags=re.ASCII)
     found = found if found.isidentifier() and not keyword.iskeyword(found) else f"layer_{found}"
     while found in taken.values() or found in ("keras", "layers"):

@@ -43,6 +43,7 @@ _CLASSES = {n.lower(): n for n in sorted(LAYERS - {"Layer", "Wrapper", "Pipeline
 # What authors call layers without weights, the more telling word first.
 _WORDS: tuple[tuple[str, str], ...] = (
     (r"^(.*_)?inputs?(_?\d+)?$", "InputLayer"),
+    (r"^(state|action|observation|image|img|question|sentence|noise|label|left|right|anchor)s?_?\d*$", "InputLayer"),
     (r"flat", "Flatten"),
     (r"(global|gap).*max|gmp", "GlobalMaxPooling2D"),
     (r"(global|gap).*|gap", "GlobalAveragePooling2D"),
@@ -119,6 +120,23 @@ def gather(artifact: Artifact) -> Evidence:
     has_input = any(f.layer.class_name == "InputLayer" for f in unique)
     ordered = artifact.lists_layers
     return Evidence(tuple(unique), listed and not nested, True if has_input else None, ordered)
+
+
+def with_inputs(evidence: Evidence, given: Sequence[object] | None) -> Evidence:
+    """The same with as many inputs as are given: what has no weights and the name of no class may be another, which its
+    author named."""
+    count = sum(f.layer.class_name == "InputLayer" for f in evidence.layers)
+    if given is None or not 0 < count < len(given):
+        return evidence
+    named = [i for i, f in enumerate(evidence.layers) if not f.layer.weights and f.sure in ("open", "likely")]
+    more = [i for i in named if evidence.layers[i].layer.class_name != "InputLayer" and not evidence.layers[i].within]
+    more.sort(key=lambda i: evidence.layers[i].sure != "open")
+    chosen = set(more[: len(given) - count])
+    layers = tuple(
+        replace(f, layer=Layer("InputLayer", f.layer.name, path=f.layer.path)) if i in chosen else f
+        for i, f in enumerate(evidence.layers)
+    )
+    return replace(evidence, layers=layers)
 
 
 def _of_groups(groups: Sequence[Group], artifact: Artifact) -> Iterator[Found]:

@@ -14,6 +14,7 @@ import numpy as np
 from reconstruct.artifact import KERAS_3, Artifact, Call, Finding, Graph, Layer, Ref, Writer, refs_in
 from reconstruct.inference import search
 from reconstruct.inference.choices import (
+    ENLARGING,
     Context,
     field_of,
     inner,
@@ -22,7 +23,7 @@ from reconstruct.inference.choices import (
     told_by_name,
     weighted,
 )
-from reconstruct.inference.evidence import Evidence, gather
+from reconstruct.inference.evidence import Evidence, gather, with_inputs
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
@@ -40,6 +41,7 @@ FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
 ANY_SIZE = 512
+ALIKE = 0.7  # what it costs that layers of a kind are not all made alike
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Inferred:
 def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda text: None) -> Inferred:
     """The most plausible model for a file that holds weights alone, or the one that its user's examples decide."""
     until = time.monotonic() + (hints.budget if hints.examples is not None else min(hints.budget, UNAIDED_SECONDS))
-    evidence = gather(artifact)
+    evidence = with_inputs(gather(artifact), _given(hints))
     dialect = _dialect(artifact)
     weights = Weights()
     base = _context(evidence, dialect, artifact, hints, weights)
@@ -135,8 +137,10 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
         witness = softmax_witness(bias) if bias.size > 1 else 0.0
     first = taken_by(layers[0]) if layers and not spatial(layers[0].class_name) else None
     entered = first.channels if first is not None else None
+    given = (_given(hints) or [None])[0]
     return Context(
         entered=entered,
+        steps=given[0] if given is not None and len(given) == 2 else None,
         version=version,
         era=era,
         softmax=witness,
@@ -196,7 +200,7 @@ def _forms_of(
             if hints.examples is not None:  # which may want any of them
                 found = _alternating(alike, found, sizeless)
             else:
-                found = _first_of(sizeless, found, alike)
+                found = _first_of(sizeless, _plainer(found, alike))
         any_found = False
         for form in found:
             any_found = True
@@ -207,7 +211,10 @@ def _forms_of(
 
 def _any_size(wiring: Wiring) -> bool:
     """Whether nothing tells the heights, widths and lengths of the layers, as the weights behind Flatten do and what is
-    merged with something else."""
+    merged with something else, or made smaller and larger again."""
+    names = [n.layer.class_name for n in wiring.nodes]
+    if any("Pooling" in n and not n.startswith("Global") for n in names) and any(n in ENLARGING for n in names):
+        return False
     return not any(inner(n.layer).class_name in (*_FIXED_SIZES, *MERGING, "Unknown") for n in wiring.nodes)
 
 
@@ -222,6 +229,17 @@ def _first_of(*streams: Iterator[Form]) -> Iterator[Form]:
             yield form
             yield from stream
             return
+
+
+def _plainer(forms: Iterator[Form], alike: Iterator[Form]) -> Iterator[Form]:
+    """The forms by cost, or those whose layers are alike where the first of these costs hardly more."""
+    first, other = next(forms, None), next(alike, None)
+    if first is not None and (other is None or other.cost > first.cost + ALIKE):
+        yield first
+        yield from forms
+    elif other is not None:
+        yield other
+        yield from alike
 
 
 def _alternating(*streams: Iterator[Form]) -> Iterator[Form]:
@@ -419,60 +437,78 @@ def _model(form: Form, layers: Sequence[Layer | None], hints: Hints, old: bool) 
     for i, layer in enumerate(layers):
         if layer is None:
             alias[i] = alias[wiring.nodes[i].inputs[0]]
-    made: list[Layer] = []
-    names: dict[int, str] = {}
+    made: dict[str, Layer] = {}
+    refs: dict[int, Ref] = {}  # to the output of each node
     taken: set[str] = set()
     for i, layer in enumerate(layers):
         if layer is None:
             continue
         node = wiring.nodes[i]
+        below = [refs[alias[j]] for j in node.inputs]
         if layer.graph is not None:
-            parts = _inlined(layer.graph, Ref(names[alias[node.inputs[0]]]), taken, hints.settings)
-            made += parts
-            names[i] = parts[-1].name
+            parts = _inlined(layer.graph, below[0], taken, hints.settings)
+            made |= {n.name: n for n in parts}
+            refs[i] = Ref(parts[-1].name)
+            continue
+        call = _call(layer, below, [layers[alias[j]] for j in node.inputs])
+        if node.twin is not None:
+            name = refs[node.twin].layer
+            if _slope(layer) is not None:
+                call = Call((_called_again(made, name.removesuffix("_leaky"), call),))
+            refs[i] = _called_again(made, name, call)
             continue
         name = layer.name or f"{layer.class_name.lower()}_{i}"
         while name in taken:
             name += "_"
         taken.add(name)
-        names[i] = name
+        refs[i] = Ref(name)
         layer = layer.replace(name=name, path=f"model/{name}").having(name=name)
-        layer = layer.replace(config={**_DEFAULTS.get(layer.class_name, {}), **layer.config})
+        layer = layer.replace(config={**_DEFAULTS.get(layer.class_name, {}), **layer.config}, calls=(call,))
         if not node.inputs:
-            layer = layer.having(batch_shape=[None, *_input_shape(form, i, hints)])
-        else:
-            refs = [Ref(names[alias[j]]) for j in node.inputs]
-            layer = layer.replace(calls=(Call((refs if len(refs) > 1 else refs[0],)),))
-            if layer.class_name == "MultiHeadAttention":
-                layer = layer.replace(calls=(Call((refs[0], refs[0])),))
-            if layer.class_name in RECURRENT and len(refs) > 1:
-                encoder = layers[alias[node.inputs[1]]]
-                own = encoder is not None and encoder.config.get("return_state")
-                states = range(2 if layer.class_name == "LSTM" else 1)
-                state = [Ref(refs[1].layer, output=k + 1) if own else refs[1] for k in states]
-                layer = layer.replace(calls=(Call((refs[0],), {"initial_state": state}),))
+            layer = layer.replace(calls=()).having(batch_shape=[None, *_input_shape(form, i, hints)])
         slope = _slope(layer)
         if slope is None:
-            made.append(layer)
+            made[name] = layer
             continue
-        names[i] = f"{name}_leaky"
-        made.append(layer.having(activation="linear"))
-        behind = {"name": names[i], ("alpha" if old else "negative_slope"): slope}
+        refs[i] = Ref(f"{name}_leaky")
+        made[name] = layer.having(activation="linear")
+        behind = {"name": f"{name}_leaky", ("alpha" if old else "negative_slope"): slope}
         calls = (Call((Ref(name),)),)
-        made.append(Layer("LeakyReLU", names[i], behind, calls=calls, path=f"model/{names[i]}"))
+        made[f"{name}_leaky"] = Layer("LeakyReLU", f"{name}_leaky", behind, calls=calls, path=f"model/{name}_leaky")
     straight = all(
         len(node.inputs) == 1 and alias[node.inputs[0]] == alias[i - 1]
         for i, node in enumerate(wiring.nodes)
         if i and layers[i] is not None
     )
-    branched = any(n.class_name == "MultiHeadAttention" for n in made) or any(n.graph for n in layers if n is not None)
+    branched = any(n.class_name == "MultiHeadAttention" for n in made.values()) or any(
+        n.graph for n in layers if n is not None
+    )
     if straight and len(wiring.outputs) == 1 and not branched:
-        graph = Graph(tuple(n.replace(calls=()) for n in made))
+        graph = Graph(tuple(n.replace(calls=()) for n in made.values()))
         return Layer("Sequential", "model", {"name": "model"}, graph=graph, path="model")
-    inputs = [Ref(names[i]) for i in wiring.inputs]
-    outputs = [Ref(names[alias[i]]) for i in wiring.outputs]
-    graph = Graph(tuple(made), inputs, outputs)
+    inputs = [refs[i] for i in wiring.inputs]
+    outputs = [refs[alias[i]] for i in wiring.outputs]
+    graph = Graph(tuple(made.values()), inputs, outputs)
     return Layer("Functional", "model", {"name": "model"}, graph=graph, path="model")
+
+
+def _call(layer: Layer, below: Sequence[Ref], whose: Sequence[Layer | None]) -> Call:
+    """A call of the layer on these outputs, and on those of which layers."""
+    if layer.class_name == "MultiHeadAttention":
+        return Call((below[0], below[0]))
+    if layer.class_name in RECURRENT and len(below) > 1:
+        encoder = whose[1]
+        own = encoder is not None and encoder.config.get("return_state")
+        states = range(2 if layer.class_name == "LSTM" else 1)
+        state = [replace(below[1], output=k + 1) if own else below[1] for k in states]
+        return Call((below[0],), {"initial_state": state})
+    return Call((list(below) if len(below) > 1 else below[0],) if below else ())
+
+
+def _called_again(made: dict[str, Layer], name: str, call: Call) -> Ref:
+    """The output of one more call of a layer that is made."""
+    made[name] = made[name].replace(calls=(*made[name].calls, call))
+    return Ref(name, call=len(made[name].calls) - 1)
 
 
 def _inlined(graph: Graph, entry: Ref, taken: set[str], settings: Mapping[str, Any]) -> list[Layer]:

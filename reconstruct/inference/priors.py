@@ -66,6 +66,11 @@ LAST_ONE: Costs = {
 }
 LAST_SEVERAL: Costs = {**LAST_ONE, "softmax": 0.7, "linear": 1.1, "sigmoid": 2.2, "relu": 3.0, "tanh": 3.0}
 LAST_IMAGE: Costs = {**LAST_ONE, "sigmoid": 0.7, "linear": 1.2, "tanh": 2.0, "softmax": 3.5}
+# Of generators, and of what filters an image without resizing it (super-resolution): not counted
+LAST_GENERATED: Costs = {**LAST_IMAGE, "tanh": 0.4, "sigmoid": 1.2, "linear": 2.5}
+LAST_FILTERED: Costs = {**LAST_IMAGE, "linear": 0.5, "sigmoid": 1.1}
+# A convolution that is added to what leads around it, as in residual blocks
+BEFORE_SUM: Costs = {**BEFORE_ACTIVATION, "linear": 0.3, "relu": 1.5}
 # An Activation layer in the middle: relu 56, sigmoid 2, tanh 1
 ACTIVATION_LAYER: Costs = {**HIDDEN, "relu": 0.1, "linear": 4.0, "tanh": 2.2, "elu": 3.0}
 RECURRENT: Costs = {"tanh": 0.15, "relu": 2.2, "linear": 4.0, "sigmoid": 4.0, "selu": 5.0, "elu": 5.0, "softsign": 5.0}
@@ -90,6 +95,8 @@ LEAKY_SLOPE = {
     0.25: 5.5,
     0.5: 5.5,
 }
+# 0.2 in generators and discriminators, which stride in place of pooling (Radford et al. 2015, arXiv 1511.06434, 3)
+LEAKY_SLOPE_OF_GAN = {**LEAKY_SLOPE, 0.2: 0.4, 0.3: 1.0}
 ELU_ALPHA = {1.0: 0.1, 0.3: 4.0, 0.5: 4.0, 0.2: 5.0, 0.1: 5.0}
 # Not counted: tutorials on text pad with zeros, and few of them mask these
 MASK_ZERO: Mapping[bool, float] = {False: 0.2, True: 1.7}
@@ -102,8 +109,11 @@ ATTENTION_EPSILON = {1e-6: 0.4, 1e-3: 1.1, 1e-5: 3.0, 1e-12: 5.0}  # 1e-6 5, 1e-
 LAYER_EPSILON = {1e-3: 0.6, 1e-6: 0.9, 1e-5: 3.0, 1e-12: 5.0}
 # Convolutions of more than one place: valid 190, same 160, causal 9 of 29 in one dimension; stride 1 340, 2 15
 PADDING = {"valid": 0.65, "same": 0.75, "causal": 2.5}
+# Where "same" would have to be said and keeps nothing: signals and texts, and kernels with an even side
+PADDING_UNSAID = {"valid": 0.4, "same": 1.3, "causal": 2.5}
 PADDING_KEPT = {"same": 0.3, "valid": 1.6, "causal": 2.5}
 STRIDE = {1: 0.1, 2: 2.6, 3: 5.0, 4: 4.5}
+STRIDE_ALONE = {**STRIDE, 1: 0.9, 2: 0.6}  # where nothing else makes images smaller
 # Residual networks halve the image where they double the channels, in the block and on the way around it (He et al.
 # 2015, arXiv 1512.03385, 3.3)
 STRIDE_WHERE_DOUBLED = {**STRIDE, 1: 1.6, 2: 0.3}

@@ -90,6 +90,9 @@ class Open:
             layer = made[i]
             assert layer is not None
             made[i] = with_field(layer, name, value)
+        for i, node in enumerate(self.form.wiring.nodes):
+            if node.twin is not None:
+                made[i] = made[node.twin]
         return made
 
 
@@ -97,7 +100,7 @@ def opened(form: Form, contexts: Sequence[Context]) -> Open:
     """The choices that a form leaves open."""
     fields: dict[Key, list[tuple[Any, float]]] = {}
     for i, layer in enumerate(form.layers):
-        if layer is not None:
+        if layer is not None and form.wiring.nodes[i].twin is None:
             for name, alternatives in numerical(layer, contexts[i]).items():
                 fields[i, name] = alternatives
     return Open(form, fields, contexts)

@@ -15,18 +15,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import STRUCTURAL_FIELDS, Context, Option, fits, structural
+from reconstruct.inference.choices import ENLARGING, STRUCTURAL_FIELDS, Context, Option, fits, structural
 from reconstruct.inference.shapes import Shape
 
 MOST_STATES = 400_000
+OTHER_SIZE = 2.5  # of an autoencoder that gives images of another size than it takes
 
 
 @dataclass(frozen=True)
 class Node:
-    """A layer, or a place where the file may leave one out (`GAP`), and the nodes whose outputs it is called on."""
+    """A layer, or a place where the file may leave one out (`GAP`), and the nodes whose outputs it is called on.
+
+    `twin` is the node of an earlier call of the same layer, as of a tower that several inputs go through.
+    """
 
     layer: Layer
     inputs: tuple[int, ...] = ()
+    twin: int | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ def tied(
         found = list(structural(node.layer, [ranks[j] for j in node.inputs], contexts[i]))
         if len(found) > 1:
             kernel = node.layer.config.get("kernel_size")
-            key = node.layer.class_name, str(kernel), len(found)
+            key = node.layer.class_name, str(kernel), len(found), "return_state" in node.layer.config
             groups.setdefault(key, []).append(i)
             options.setdefault(key, sorted(found, key=lambda o: o.cost))
     keys = list(groups)
@@ -147,7 +152,9 @@ def tied(
                 layers[i] = _like(wiring.nodes[i].layer, made)
         shapes = propagated(wiring, layers, start, targets)
         if shapes is not None:
-            yield Form(wiring, tuple(layers), shapes, cost)
+            each = sum(options[k][n].cost * len(groups[k]) for k, n in zip(keys, at, strict=True))
+            each += _other_size(wiring, start, [shapes[i] for i in wiring.outputs])
+            yield Form(wiring, tuple(layers), shapes, each)
         for i, kind in enumerate(keys):
             after = (*at[:i], at[i] + 1, *at[i + 1 :])
             if after[i] < len(options[kind]) and after not in known:
@@ -168,6 +175,8 @@ def _ranks(wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape]) 
         below = [shapes[j] for j in node.inputs]
         ranked = (fits(o, below) for o in structural(node.layer, below, contexts[i]))
         found = next((s for s in ranked if s is not None), None)
+        if found is None and node.layer.class_name == "Dense" and below[0][-1:] == (None,):  # behind Flatten
+            found = (*below[0][:-1], node.layer.weights["kernel"].shape[1])
         if found is None:
             return None
         shapes.append(found)
@@ -193,16 +202,19 @@ def neighbours(form: Form, contexts: Sequence[Context], targets: Sequence[Shape 
     wiring = form.wiring
     start = [form.shapes[i] for i in wiring.inputs]
     for i, node in enumerate(wiring.nodes):
-        if not node.inputs:
+        if not node.inputs or node.twin is not None:
             continue
         below = [form.shapes[j] for j in node.inputs]
         for option in structural(node.layer, below, contexts[i]):
             if option.layer == form.layers[i]:
                 continue
-            layers = (*form.layers[:i], option.layer, *form.layers[i + 1 :])
+            layers = [
+                option.layer if i in (k, n.twin) else layer
+                for k, (n, layer) in enumerate(zip(wiring.nodes, form.layers, strict=True))
+            ]
             shapes = propagated(wiring, layers, start, targets)
             if shapes is not None:
-                yield Form(wiring, layers, shapes, form.cost + option.cost)
+                yield Form(wiring, tuple(layers), shapes, form.cost + option.cost)
 
 
 class _Search:
@@ -244,12 +256,22 @@ class _Search:
                 chosen.reverse()
                 yield Form(self.wiring, tuple(c[0] for c in chosen), tuple(c[1] for c in chosen), cost)
                 continue
+            twin = self.wiring.nodes[i].twin
             for layer, shape, own in self.choices(i, state):
+                if twin is not None and layer != _chosen(path, i - twin):
+                    continue
                 after = self.next_state(i, state, shape)
                 rest = self.least(i + 1, after)
                 if not math.isinf(rest):
                     entry = (cost + own + rest, next(number), i + 1, cost + own, after, (path, (layer, shape)))
                     heapq.heappush(heap, entry)
+
+    def ends(self, shapes: Mapping[int, Shape]) -> float:
+        """What the shapes of the outputs cost."""
+        starts = [self.starts[i] for i in self.wiring.inputs]
+        if any(len(start) != 1 for start in starts):
+            return 0.0
+        return _other_size(self.wiring, [start[0][0] for start in starts], [shapes[i] for i in self.wiring.outputs])
 
     def over(self) -> bool:
         return time.monotonic() > self.until or time.thread_time() > self.computed
@@ -301,7 +323,7 @@ class _Search:
                 target is None or _agrees(by_node[j], target)
                 for j, target in zip(self.wiring.outputs, self.targets, strict=False)
             )
-            result = 0.0 if right else math.inf
+            result = self.ends(by_node) if right else math.inf
         else:
             self.count += 1
             if self.count % 64 == 0:
@@ -317,6 +339,24 @@ class _Search:
                 result = min(result, own + rest)
         self.memo[key] = result
         return result
+
+
+def _chosen(path: tuple[Any, ...], back: int) -> Layer | None:
+    """The layer that was chosen so many nodes before the end of a path."""
+    for _ in range(back - 1):
+        path = path[0]
+    layer: Layer | None = path[1][0]
+    return layer
+
+
+def _other_size(wiring: Wiring, start: Sequence[Shape], ends: Sequence[Shape]) -> float:
+    """What it costs that images do not come out in the size that they go in with, where layers make them smaller and
+    larger again."""
+    names = [node.layer.class_name for node in wiring.nodes]
+    again = any("Pooling" in n for n in names) and any(n in ENLARGING for n in names)
+    if not again or len(start) != 1 or len(ends) != 1 or len(start[0]) != len(ends[0]):
+        return 0.0
+    return 0.0 if _agrees(start[0][:-1], ends[0][:-1]) else OTHER_SIZE
 
 
 def _agrees(shape: Shape, target: Shape) -> bool:

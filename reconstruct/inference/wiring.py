@@ -48,7 +48,11 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
             cost=3.0 if evidence.lists_all else 0.0,
             reason="the layers follow one another, with others between them that the file does not list",
         )
-    yield from graphs(layers, until, by_depth=evidence.lists_all and evidence.ordered and evidence.known is None)
+    by_depth = evidence.lists_all and evidence.ordered and evidence.known is None
+    if (towers := _towers(layers)) is not None:
+        for wiring in graphs(*towers, until=until):
+            yield replace(wiring, reason="the inputs go through the same layers")
+    yield from graphs(layers, until=until, by_depth=by_depth)
 
 
 def _channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
@@ -113,6 +117,12 @@ def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str
     for i, layer in enumerate(rest):
         if gaps and weighted(layer) and i:
             changes = [_change(rest[i - 1], layer)]
+            if (
+                rest[i - 1].class_name == "Dense" and spatial(inner(layer).class_name) > 1
+            ):  # as a decoder goes on from numbers
+                nodes.append(Node(Layer("Reshape", f"reshape_{i}", {"name": f"reshape_{i}"}), (len(nodes) - 1,)))
+            elif layer.class_name == "Dense" and spatial(rest[i - 1].class_name):  # pooled, and then flattened
+                changes *= 2
             if layer.name in boundaries:  # as where an encoder has made the image smaller and a decoder begins
                 both = "filters" in rest[i - 1].config and "filters" in layer.config
                 changes = [1, -1] if both else changes * 2
@@ -168,8 +178,12 @@ def _in_order(wiring: Wiring, inputs: Sequence[int]) -> Wiring:
     """The same with these inputs in front."""
     order = [*inputs, *(i for i, node in enumerate(wiring.nodes) if node.inputs)]
     places = {i: k for k, i in enumerate(order)}
-    nodes = tuple(replace(wiring.nodes[i], inputs=tuple(places[j] for j in wiring.nodes[i].inputs)) for i in order)
-    return replace(wiring, nodes=nodes, outputs=tuple(places[i] for i in wiring.outputs))
+    nodes = []
+    for i in order:
+        node = wiring.nodes[i]
+        twin = None if node.twin is None else places[node.twin]
+        nodes.append(replace(node, inputs=tuple(places[j] for j in node.inputs), twin=twin))
+    return replace(wiring, nodes=tuple(nodes), outputs=tuple(places[i] for i in wiring.outputs))
 
 
 def contexts(wiring: Wiring, base: Context) -> list[Context]:
@@ -185,6 +199,7 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
         enlarged[i] = any(enlarged[j] or nodes[j].layer.class_name in ENLARGING for j in node.inputs)
     apart = any(n.layer.class_name in ACTIVATION_LAYERS and weighted_after[i] for i, n in enumerate(nodes))
     base = replace(base, classes=classes, apart=apart)
+    ends = [given_by(nodes[i].layer, _Tensor(None, None)).channels or 0 for i in wiring.outputs]
     found = []
     for i, node in enumerate(nodes):
         following: list[Layer] = []
@@ -196,7 +211,8 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
         if node.layer.class_name == "Activation" and not weighted_after[i]:
             following = _before(wiring, i)
         last = not weighted_after[i]
-        found.append(replace(base, following=tuple(following), last=last, enlarged=enlarged[i]))
+        beside = tuple(n for j, n in zip(wiring.outputs, ends, strict=True) if j != i)
+        found.append(replace(base, following=tuple(following), last=last, enlarged=enlarged[i], beside=beside))
     return found
 
 
@@ -242,8 +258,11 @@ MOST_GRAPHS = 40
 MOST_LOOSE = 6
 
 
-def graphs(layers: Sequence[Layer], until: float = math.inf, by_depth: bool = False) -> Iterator[Wiring]:
-    """Graphs of the layers in the order of the file, so that each is called on earlier ones.
+def graphs(
+    layers: Sequence[Layer], start: Sequence[Node] = (), *, until: float = math.inf, by_depth: bool = False
+) -> Iterator[Wiring]:
+    """Graphs of the layers in the order of the file, so that each is called on earlier ones. The first are those of
+    `start`.
 
     Channels decide most: what a kernel takes, and what a concatenation adds up to. Among what fits, a layer is called
     on the one before it; a skip connection starts where a block ends. `by_depth` says that the order is the one that
@@ -253,8 +272,11 @@ def graphs(layers: Sequence[Layer], until: float = math.inf, by_depth: bool = Fa
     if not any(n.class_name == "InputLayer" for n in layers):
         layers = [Layer("InputLayer", "input", path="model/input"), *layers]
     search = _Graphs(layers)
-    beam = [_State()]
-    for i in range(len(layers)):
+    first = _State()
+    for i, node in enumerate(start):
+        first = search.taken(first, i, 0.0, node.inputs, None)
+    beam = [first]
+    for i in range(len(start), len(layers)):
         steps = [(*step, state) for state in beam for step in search.steps(state, i)]
         steps.sort(key=lambda step: step[0])
         after = (search.taken(state, i, cost, inputs, channels) for cost, inputs, channels, state in steps)
@@ -265,10 +287,39 @@ def graphs(layers: Sequence[Layer], until: float = math.inf, by_depth: bool = Fa
         if any(layers[i].class_name == "InputLayer" for i in state.loose) or (by_depth and not _by_depth(state)):
             continue
         reason = "channels and the order of the layers decide what is called on what"
-        wiring = Wiring(_nodes(layers, state), state.loose, 1.0 + cost, reason)
-        yield wiring
+        wiring = Wiring((*start, *_nodes(layers, state)[len(start) :]), state.loose, 1.0 + cost, reason)
+        both = [wiring]
         if any(node.layer.class_name == "Concatenate" and len(node.inputs) == 2 for node in wiring.nodes):
-            yield _turned(wiring)
+            both.append(_turned(wiring))
+        yield from reversed(both) if any(_resizes_by_kernel(n) for n in layers) else both
+
+
+def _towers(layers: Sequence[Layer]) -> tuple[list[Layer], list[Node]] | None:
+    """The layers with those before the first merge once for each input, and what these are called on, where they are a
+    chain that each of several inputs can go through: such a tower stands in the file once."""
+    entries = list(itertools.takewhile(lambda n: n.class_name == "InputLayer", layers))
+    rest = layers[len(entries) :]
+    tower = list(itertools.takewhile(lambda n: n.class_name not in (*MERGING, "Lambda", "InputLayer"), rest))
+    if len(entries) < 2 or len(tower) == len(rest) or not any(weighted(n) for n in tower):
+        return None
+    if any(n.is_model for n in tower):
+        return None
+    gaps = all(weighted(n) for n in tower)
+    tensor = _Tensor(None, None)
+    for k, layer in enumerate(tower):
+        wanted = taken_by(layer)
+        if (k and layer.class_name == "Embedding") or (wanted is not None and not _may_take(wanted, tensor)):
+            return None
+        unlisted = gaps and spatial(layer.class_name)  # what flattens it is not listed
+        tensor = _Tensor(None, None) if unlisted else given_by(layer, tensor)
+    nodes = [Node(n) for n in entries]
+    before = list(range(len(entries)))
+    for each in chain(tower, gaps=gaps).nodes[1:]:
+        first = len(nodes)
+        for k in range(len(entries)):
+            nodes.append(Node(each.layer, (before[k],), first if k else None))
+            before[k] = first + k
+    return [*(n.layer for n in nodes), *rest[len(tower) :]], nodes
 
 
 def _nodes(layers: Sequence[Layer], state: _State) -> tuple[Node, ...]:
@@ -277,6 +328,12 @@ def _nodes(layers: Sequence[Layer], state: _State) -> tuple[Node, ...]:
     return tuple(
         Node(n.having(return_state=True) if i in encoders else n, inputs) for i, (n, inputs) in enumerate(called)
     )
+
+
+def _resizes_by_kernel(layer: Layer) -> bool:
+    """Whether it is the convolution of two by two that a U-Net has behind its UpSampling, where what the encoder gave
+    is joined first, as most Keras code has it (Ronneberger et al. 2015, arXiv 1505.04597)."""
+    return layer.class_name == "Conv2D" and list(layer.config["kernel_size"]) == [2, 2]
 
 
 def _turned(wiring: Wiring) -> Wiring:
@@ -369,12 +426,13 @@ class _Graphs:
         newest = i - 1
         layer, wanted = self.layers[i], self.wanted[i]
         users = self.users(state)
+        first = self.first_of_branches(state, i)
         for j in range(newest, -1, -1):
             if wanted is not None and not _may_take(wanted, state.tensors[j]):
                 continue
             if state.tensors[j].rank == 1 and spatial(layer.class_name):
                 continue
-            cost = 0.0 if j == newest else 0.4
+            cost = 0.0 if j == first else 0.4
             if j in state.used:
                 cost = 1.5 + 0.02 * (newest - j) + self.inside(users[j]) + self.enlarged(j)
             elif self.layers[j].class_name == "InputLayer":
@@ -384,6 +442,22 @@ class _Graphs:
             for encoder in state.loose if layer.class_name in RECURRENT else ():
                 if encoder != j and _gives_state(self.layers[encoder], layer):
                     yield cost + 0.2, (j, encoder), None
+
+    def first_of_branches(self, state: _State, i: int) -> int:
+        """The output that a layer is most likely called on: the newest, or the oldest of branches that stand side by
+        side, as those of a functional model do, in the order of their depth."""
+        newest = i - 1
+        if newest < 0:
+            return newest
+        name = self.layers[newest].class_name
+        if self.layers[i].class_name == name and len(state.inputs[newest]) == 1:  # it goes on as the one before it
+            (before,) = state.inputs[newest]
+            branch = self.layers[before].class_name
+            follow = [j for j in state.loose if before < j < newest and self.layers[j].class_name == branch]
+            return follow[0] if follow and branch != "InputLayer" else newest
+        alike = [j for j in state.loose if self.layers[j].class_name == name]
+        side_by_side = len(alike) > 1 and weighted(self.layers[newest]) and newest - alike[0] == len(alike) - 1
+        return alike[0] if side_by_side else newest
 
     def inside(self, users: Sequence[str]) -> float:
         """What it costs to branch off in the middle of a block, before its activation or normalisation."""
@@ -463,6 +537,10 @@ class _Graphs:
         cost = 1.0 if sums and self.norm_first and self.layers[j].class_name == "LayerNormalization" else 0.0
         if self.pooled and state.tensors[j].scale != state.tensors[first].scale:
             cost += 3.0
+        if any(len(ends) > 1 and min(ends) < j < m for m, ends in enumerate(state.inputs)):
+            cost += 1.5  # from the middle of a block that another merge has closed
+        if sums and self.layers[j].class_name in MERGING and any(j == min(e) for e in state.inputs if len(e) > 1):
+            cost += 1.0  # around two blocks of several
         if not sums and state.skipped is not None and j >= state.skipped:  # decoders go back through the encoder
             cost += 1.5
         if between == 0:
@@ -584,6 +662,6 @@ def _given(layer: Layer, tensor: _Tensor) -> _Tensor:
         return _Tensor(tensor.channels if tensor.rank == 1 else None, 1)
     if name.startswith("Global"):
         return _Tensor(None if name.endswith("1D") else tensor.channels, 1)
-    if name in ("Reshape", "Permute", "Lambda", "Unknown", "RepeatVector", "TimeDistributed"):
+    if name in ("Reshape", "Permute", "Lambda", "Unknown", "GAP", "RepeatVector", "TimeDistributed"):
         return _Tensor(tensor.channels if name == "RepeatVector" else None, None)
     return tensor

@@ -44,3 +44,15 @@ def test_layers_that_keras_lacks_are_refused() -> None:
     model = Layer("Sequential", "m", {}, graph=Graph((Layer("Nothing", "n"),)))
     with pytest.raises(BuildError, match="Nothing"):
         code.text(model, [], "w.h5", "OUT.keras")
+
+
+def test_a_layer_that_is_called_twice_is_built_once(tmp_path: Path) -> None:
+    pytest.importorskip("keras")
+    entries = [Layer("InputLayer", name, {"batch_shape": [None, 8]}) for name in ("a", "b")]
+    dense = Layer("Dense", "dense", {"units": 2}, calls=(Call((Ref("a"),)), Call((Ref("b"),))))
+    both = Layer("Concatenate", "both", calls=(Call(([Ref("dense"), Ref("dense", 1)],)),))
+    model = Layer("Functional", "m", {}, graph=Graph((*entries, dense, both), [Ref("a"), Ref("b")], [Ref("both")]))
+    (tmp_path / "model.py").write_text(code.text(model, [], "w.h5", "OUT.keras"))
+    built = runpy.run_path(str(tmp_path / "model.py"))["build"]()
+    assert built.output_shape == (None, 4)
+    assert built.count_params() == 18
