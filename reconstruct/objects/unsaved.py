@@ -23,6 +23,9 @@ _OF_NO_DOUBT = re.compile(
 )
 
 
+_OF_EVERY_LAYER = ("name", "trainable", "dtype")
+
+
 def doubt(model: Layer, given: Mapping[str, Any]) -> Finding | None:
     """The arguments of layers for which their defaults had to be taken, where that may matter."""
     told = {id(n) for outer in model.walk() for n in _of_told_rank(outer)}
@@ -52,7 +55,7 @@ def _of(layer: Layer, given: Mapping[str, Any], told: bool) -> Iterator[str]:
         return
     arguments = [p for p in list(inspect.signature(own).parameters.values())[1:] if p.default is not p.empty]
     telling = [p for p in arguments if not _OF_NO_DOUBT.search(p.name.lower())]
-    if any(p.name in layer.config for p in arguments):
+    if any(p.name in layer.config for p in arguments if p.name not in _OF_EVERY_LAYER):
         return  # it has a get_config of its own, which saved what it had to
     read = {n for i in dis.get_instructions(own) for n in (i.argval if isinstance(i.argval, tuple) else (i.argval,))}
     sizes = {n for t in layer.weights.values() for n in t.shape}

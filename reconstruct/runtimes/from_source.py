@@ -20,7 +20,7 @@ from reconstruct.errors import NotEquivalent
 from reconstruct.inspection import missing_objects
 from reconstruct.objects import custom, known, lambdas, own_names
 from reconstruct.objects.source import Candidate, Source, Wanted
-from reconstruct.runtimes import source_findings, source_training
+from reconstruct.runtimes import legacy_code, source_findings, source_training
 from reconstruct.runtimes.source_findings import Trial
 from reconstruct.runtimes.source_trials import prepared, same, tried, with_arguments, without_unusable
 from reconstruct.stock import LAYERS
@@ -46,7 +46,7 @@ def choose(artifact: Artifact, root: str, given: Mapping[str, Any], examples: st
     chosen = Chosen()
     wanted = list(_wanted(artifact, given))
     for_training = source_training.wanted(artifact, given)
-    source = Source(root)
+    source = Source(root, legacy_code.WRITER[0])
     alike = [w for w in _alike(artifact, given, source, examples) if w.name not in {other.name for other in wanted}]
     if not wanted and not for_training and not alike:
         return chosen

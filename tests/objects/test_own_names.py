@@ -70,7 +70,7 @@ def test_no_doubt_of_a_class_that_saved_its_arguments() -> None:
 
 
 class Attention:
-    def __init__(self, return_sequences: bool = True, **options: Any) -> None:
+    def __init__(self, return_sequences: bool = True, name: str | None = None, **options: Any) -> None:
         self.return_sequences = return_sequences
 
 

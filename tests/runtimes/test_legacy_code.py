@@ -9,9 +9,11 @@ import keras
 import numpy as np
 import pytest
 
+from reconstruct.artifact import Writer
 from reconstruct.errors import ReadError
 from reconstruct.objects import custom
 from reconstruct.objects.source import places
+from reconstruct.objects.source.extract import WRITTEN_FOR
 from reconstruct.runtimes import legacy_code
 from reconstruct.runtimes.legacy_code.layer import weights_as_saved
 
@@ -251,6 +253,53 @@ def test_cells_that_drop_by_the_mixin_of_tf_keras(tmp_path: Path) -> None:
     x = np.ones((1, 3, 2), "float32")
     for rate in (0, 0.5):
         assert np.array_equal(keras.layers.RNN(found["Cell"](rate))(x), [[1.0, 1.0]])
+
+
+COMPUTED = """from keras import backend as K
+from keras.layers import Layer
+
+class Complex(Layer):
+    def build(self, shape):
+        self.real = self.add_weight(name='real', shape=(1, 1), initializer='zeros')
+        self.imag = self.add_weight(name='imag', shape=(1, 1), initializer='zeros')
+        top = K.concatenate([self.real, -self.imag], axis=-1)
+        self.kernel = K.concatenate([top, K.concatenate([self.imag, self.real], axis=-1)], axis=0)
+        super(Complex, self).build(shape)
+
+    def call(self, x):
+        return K.dot(x, self.kernel)
+"""
+
+
+def test_what_build_makes_of_weights_follows_them_as_in_a_graph(tmp_path: Path) -> None:
+    legacy_code.written_by(Writer("2.2.4", "tensorflow"))
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, code(tmp_path, COMPUTED)["Complex"]()(inputs))
+    legacy_code.written_by(Writer("2.15.0", "tensorflow"))
+    model.set_weights([np.array([[2.0]]), np.array([[3.0]])])
+    assert np.array_equal(model(np.array([[1.0, 10.0]], "float32")), [[32.0, 17.0]])
+    assert np.array_equal(model.predict(np.array([[1.0, 0.0]], "float32"), verbose=0), [[2.0, -3.0]])
+
+
+def test_a_module_written_beside_a_model_has_the_meaning_of_its_keras(tmp_path: Path) -> None:
+    text = (
+        "from keras.layers import GRU\n\nclass Own(GRU):\n    pass\n\nclass Holds(GRU):\n    def build(self, s):\n"
+        "        self.inner = GRU(2)\n        super(Holds, self).build(s)\n"
+    )
+    for version, after in (((2, 2, 4), False), ((2, 15, 0), True)):
+        found = code(tmp_path, f"{text}\n{WRITTEN_FOR} = {version}\n")
+        layer = found["Holds"](3)
+        layer(keras.Input((4, 2)))
+        assert (found["Own"](3).reset_after, layer.inner.reset_after) == (after, after)
+
+
+def test_the_gates_of_a_layer_that_runs_both_ways_are_those_of_then(tmp_path: Path) -> None:
+    legacy_code.written_by(Writer("2.2.4", "tensorflow"))
+    text = "from keras.layers import LSTM, Bidirectional\n\ndef both():\n    return Bidirectional(LSTM(2))\n"
+    both = code(tmp_path, text)["both"]()
+    legacy_code.written_by(Writer("2.15.0", "tensorflow"))
+    gate = both.backward_layer.cell.recurrent_activation
+    assert np.allclose(gate(np.array([1.0], "float32")), 0.7)
 
 
 def test_printing_leaves_standard_output_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

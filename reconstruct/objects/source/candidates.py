@@ -56,6 +56,7 @@ class Source:
     """
 
     root: str | os.PathLike[str]
+    version: tuple[int, int, int] | None = None  # of the Keras that the model was made with
     index: Index = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +98,7 @@ class Source:
 
     def extract(self, choice: Mapping[str, Candidate]) -> Extraction:
         """The text of a module with the chosen definitions and all that they need."""
-        return extract(self.index, {name: c.definition for name, c in choice.items()})
+        return extract(self.index, {name: c.definition for name, c in choice.items()}, self.version)
 
 
 def _may_be(definition: Definition, wanted: Wanted) -> bool:

@@ -42,6 +42,8 @@ _PYTHON_2 = {
 MARK = "# from "
 EXPORTS = "__reconstruct_exports__"  # the names that a module is there for; its helpers are its own
 
+WRITTEN_FOR = "__reconstruct_written_for__"  # the version of Keras whose meaning the code has
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -61,8 +63,9 @@ class Extraction:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def extract(index: Index, chosen: Mapping[str, Definition]) -> Extraction:
-    """The module for one choice of definitions: `chosen` has them by the name that the saved model calls them by."""
+def extract(index: Index, chosen: Mapping[str, Definition], version: tuple[int, int, int] | None = None) -> Extraction:
+    """The module for one choice of definitions: `chosen` has them by the name that the saved model calls them by.
+    `version` is that of the Keras that the model was made with."""
     work = _Extractor(index)
     for name, definition in chosen.items():
         final = work.take(definition, wanted=name)
@@ -71,6 +74,8 @@ def extract(index: Index, chosen: Mapping[str, Definition]) -> Extraction:
         if getattr(definition.node, "value", definition.node).__class__ is ast.Lambda:
             work.out.append(f"{name}.__name__ = {name!r}")  # files name it by that
     work.out.append(f"{EXPORTS} = {tuple(chosen)!r}")
+    if version is not None:
+        work.out.append(f"{WRITTEN_FOR} = {version!r}")
     return Extraction("\n\n".join(work.out) + "\n", work.pieces, work.missing)
 
 

@@ -7,14 +7,17 @@ ever had, answer as they did then: what was removed or changed stands in for its
 from __future__ import annotations
 
 import builtins
+import contextlib
 import re
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from reconstruct.artifact import Writer
 from reconstruct.objects.source import places
+from reconstruct.objects.source.extract import WRITTEN_FOR
 from reconstruct.runtimes import old_paths
 
 _OF_KERAS_3 = re.compile(
@@ -26,6 +29,7 @@ _OLD = re.compile(r"\b(?:keras|tf_keras|tensorflow)\b")
 
 
 WRITER: list[tuple[int, int, int]] = [(2, 15, 0)]  # the version of Keras whose meaning code has where it changed
+_SAID = re.compile(rf"^{WRITTEN_FOR} = \((\d+), (\d+), (\d+)\)$", re.MULTILINE)
 
 
 def written_by(writer: Writer) -> None:
@@ -34,6 +38,17 @@ def written_by(writer: Writer) -> None:
     `tf.keras` of TensorFlow 2.0 calls itself 2.2.4-tf and had those of later releases already.
     """
     WRITER[0] = max(writer.version, (2, 4, 0)) if writer.is_tf_keras else writer.version
+
+
+@contextlib.contextmanager
+def meant_for(version: tuple[int, int, int] | None) -> Iterator[None]:
+    """Code that runs in here has the meaning it had in this version, whatever was recovered meanwhile."""
+    before = WRITER[0]
+    WRITER[0] = version or before
+    try:
+        yield
+    finally:
+        WRITER[0] = before
 
 
 def wanted_for(text: str) -> bool:
@@ -60,8 +75,10 @@ def execute(path: Path, name: str, text: str | None = None) -> types.ModuleType:
         **old_paths.helpers(_shape),
     }
     sys.modules[name] = module
+    said = _SAID.search(text)  # of a module that was written beside a recovered model
     try:
-        exec(code, module.__dict__)  # noqa: S102  # the user named this file for that
+        with meant_for((int(said[1]), int(said[2]), int(said[3])) if said else None):
+            exec(code, module.__dict__)  # noqa: S102  # the user named this file for that
     except BaseException:
         del sys.modules[name]
         raise

@@ -79,6 +79,16 @@ def variable(value: Any, dtype: Any = None, name: Any = None, constraint: Any = 
     return initializing.variable(array, name=name)
 
 
+@keras.saving.register_keras_serializable("reconstruct", "hard_sigmoid_of_keras_2")
+def _hard_sigmoid(x: Any) -> Any:
+    """0.2 x + 0.5 (Keras 2.15, backend.py), under a name of its own: layers that are copied by their config, as in a
+    Bidirectional, would get that of Keras 3."""
+    return legacy.hard_sigmoid(_floating(x))
+
+
+OWN["hard_sigmoid"] = _hard_sigmoid
+
+
 def _filled(make: Callable[..., Any]) -> Callable[..., Any]:
     """A tensor while a layer is called; outside it, as Keras 1 and 2 gave for a known shape, a variable."""
 

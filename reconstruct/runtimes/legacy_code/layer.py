@@ -22,7 +22,7 @@ from keras.src.backend.common import global_state
 from keras.src.ops.operation import Operation
 from keras.src.utils.python_utils import default
 
-from reconstruct.runtimes.legacy_code import initializing
+from reconstruct.runtimes.legacy_code import initializing, rebuilding
 from reconstruct.runtimes.making import given_once
 
 _BASE_FIELDS = ("name", "trainable", "dtype")
@@ -117,6 +117,12 @@ def _names_in(layer: Any) -> dict[str, int]:
     return layer.__dict__.setdefault("_legacy_names", collections.defaultdict(int))
 
 
+def _meaning_of(cls: Any) -> contextlib.AbstractContextManager[None]:
+    from reconstruct.runtimes import legacy_code
+
+    return legacy_code.meant_for(cls._legacy_version)
+
+
 class _Calls:
     """How deep in calls of the user's layers we are, and whether they train."""
 
@@ -138,6 +144,8 @@ def training() -> bool:
 class Legacy:
     """What code for Keras 1 and 2 expects of its base class."""
 
+    _legacy_version: tuple[int, int, int] | None = None  # of the Keras that the class is code for
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kept = {k: v for k, v in kwargs.items() if k not in _FORGOTTEN or _takes(self, k)}
         base = next(b for b in type(self).__mro__[type(self).__mro__.index(Legacy) + 1 :] if "__init__" in vars(b))
@@ -146,7 +154,8 @@ class Legacy:
         elif _is_layer(base) and base.__module__.startswith("keras.src.layers"):
             from reconstruct.runtimes.legacy_code import arguments
 
-            args, kept = arguments.adapted(base, args, kept)  # type: ignore[assignment]
+            with _meaning_of(type(self)):
+                args, kept = arguments.adapted(base, args, kept)  # type: ignore[assignment]
         if kept.get("dtype", "") is None:
             del kept["dtype"]
         if isinstance(kept.get("trainable"), int | np.bool_):
@@ -155,6 +164,8 @@ class Legacy:
 
     def add_weight(self, *args: Any, **kwargs: Any) -> Any:
         """`add_weight(name, shape, …)` of Keras 2, `add_weight(shape, initializer, name)` of Keras 1, or Keras 3's."""
+        if "_legacy_replayed" in self.__dict__:
+            return next(self.__dict__["_legacy_replayed"])
         options = dict(kwargs)
         if args and (args[0] is None or isinstance(args[0], str)):
             order: Sequence[str] = "name shape dtype initializer regularizer trainable constraint".split()
@@ -184,14 +195,15 @@ class Legacy:
     def __setattr__(self, name: str, value: Any) -> None:
         """Before Keras 2.3 a variable was a weight only where `add_weight` made it or a list of weights had it
         (2.3.1, engine/base_layer.py, `Layer.__setattr__`)."""
-        from reconstruct.runtimes import legacy_code
-
         listed = self.__dict__.get("_legacy_listed", ())
-        untracked = isinstance(value, keras.Variable) and legacy_code.WRITER[0] < (2, 3, 0)
+        untracked = isinstance(value, keras.Variable) and self._before((2, 3, 0))
         if untracked and not any(value is variable for variable in listed):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def _before(self, version: tuple[int, int, int]) -> bool:
+        return self._legacy_version is not None and self._legacy_version < version
 
     def add_update(self, *args: Any, **kwargs: Any) -> None:
         """Updates are for training; Keras 3 makes them where variables are assigned."""
@@ -427,7 +439,10 @@ def _is_layer(base: Any) -> bool:
 
 def _adapt(cls: Any) -> None:
     """Hand the methods that a class defines what they were handed then, and take from them what they returned then."""
+    from reconstruct.runtimes import legacy_code
+
     own = dict(vars(cls))
+    cls._legacy_version = legacy_code.WRITER[0]
     if "get_output_shape_for" in own and "compute_output_shape" not in own:
         own["compute_output_shape"] = own["get_output_shape_for"]
     for name, wrap in (
@@ -478,8 +493,12 @@ def _build(function: Callable[..., Any]) -> Callable[..., Any]:
         shapes = [as_shape(a) for a in args]
         # Keras has entered the scope of a name already; a build that is run again, as by a wrapper, starts anew. Where
         # a call is traced, tf.keras built outside of it (keras/engine/base_layer.py, `maybe_init_scope`)
-        with _own_names(_names_in(self)), tf.init_scope():
-            function(self, *shapes, **{k: as_shape(v) for k, v in kwargs.items()})
+        parts = {k: as_shape(v) for k, v in kwargs.items()}
+        before = rebuilding.State(self)
+        with _own_names(_names_in(self)), tf.init_scope(), _meaning_of(type(self)):
+            function(self, *shapes, **parts)
+        if self._before((2, 4, 0)) and before.only_weights_and_tensors():
+            self.__dict__["_legacy_rebuild"] = before.made(), lambda: function(self, *shapes, **parts)
         if _own(type(self), "build") is build:
             build_parts(self, *args, *kwargs.values())
         self.built = True
@@ -520,7 +539,8 @@ def _call(function: Callable[..., Any]) -> Callable[..., Any]:
             if "mask" in kept and all(part is None for part in keras.tree.flatten(kept["mask"])):
                 kept = {**kept, "mask": None}  # as Keras 2 has it where no input has a mask (2.2.4, base_layer.py)
             given = list(takes)[1 : 1 + len(args)]
-            with _own_names(_names_in(self)):
+            with _own_names(_names_in(self)), _meaning_of(type(self)):
+                rebuilding.rebuild(self)
                 result = function(self, *args, **{**{n: v for n, v in required.items() if n not in given}, **kept})
             return keras.tree.map_structure(_as_tensor, result)
         finally:
@@ -601,7 +621,7 @@ def made(cls: Any, config: Mapping[str, Any], make: Callable[[dict[str, Any]], A
     if isinstance(kept.get("dtype"), Mapping):
         kept["dtype"] = keras.dtype_policies.get(kept["dtype"])
     names: dict[str, int] = collections.defaultdict(int)
-    with _own_names(names):
+    with _own_names(names), _meaning_of(cls):
         instance = given_once(make, kept)
     if isinstance(instance, keras.layers.Layer):
         instance.__dict__["_legacy_names"] = names
