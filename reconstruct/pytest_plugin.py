@@ -98,15 +98,17 @@ def saved_model(pytestconfig: pytest.Config) -> Callable[..., Any]:
     def load(path: str | os.PathLike[str], **options: Any) -> Any:
         if folder is None:
             raise pytest.UsageError("saved_model needs --goldens DIR")
-        return _check(pytestconfig, _golden_of(Path(path), folder), Path(path), **options)
+        __tracebackhide__ = True  # the message says it all
+        return _check(pytestconfig, _golden_of(Path(path), folder, pytestconfig.rootpath), Path(path), **options)
 
     return load
 
 
-def _golden_of(model: Path, folder: Path) -> Path:
+def _golden_of(model: Path, folder: Path, root: Path) -> Path:
     """The golden of a model: that which names it, else one recorded of the same bytes, for goldens and models move.
 
-    Where there is none, the place for it: of several models of one name, in a folder by that of the model.
+    Where there is none, the place for it: that of the model below the root of the project, so that models of one name
+    that several processes record at a time do not meet.
     """
     from reconstruct.errors import ReconstructError
     from reconstruct.goldens import golden
@@ -126,7 +128,8 @@ def _golden_of(model: Path, folder: Path) -> Path:
         taken.add(path)
     found = moved.get(file_hash(model)) if moved and model.exists() else None
     parts = model.resolve().parts
-    places = (folder.joinpath(*parts[-n:-1], f"{model.name}{SUFFIX}") for n in range(1, len(parts)))
+    shown = len(model.resolve().relative_to(root).parts) if model.resolve().is_relative_to(root) else 1
+    places = (folder.joinpath(*parts[-n:-1], f"{model.name}{SUFFIX}") for n in range(shown, len(parts)))
     return found or next(place for place in places if place not in taken)
 
 
@@ -134,6 +137,7 @@ def _check(config: pytest.Config, path: Path, model: Path | None, **options: Any
     from reconstruct.goldens import checking, recording
     from reconstruct.runtimes.worker import WorkerPool
 
+    __tracebackhide__ = True
     pool = config.stash.setdefault(_POOL, WorkerPool())
     if config.getoption("--update-goldens"):
         if path.exists():

@@ -38,7 +38,7 @@ _NO_WEIGHTS = (
     "Cropping1D Cropping2D Cropping3D SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
     "GaussianDropout AlphaDropout ActivityRegularization Rescaling Resizing CenterCrop RandomFlip RandomRotation "
     "RandomZoom RandomTranslation RandomContrast RandomBrightness RandomCrop RandomHeight RandomWidth "
-    "CategoryEncoding Discretization Hashing UnitNormalization TFOpLambda SlicingOpLambda Identity "
+    "CategoryEncoding Discretization Hashing HashedCrossing UnitNormalization TFOpLambda SlicingOpLambda Identity "
     "MaxPool1D MaxPool2D MaxPool3D AvgPool1D AvgPool2D AvgPool3D"
 ).split()
 

@@ -88,7 +88,9 @@ def value(written: Any, field: str = "") -> Any:
         return _ACTIVATIONS.get(written, written)
     if isinstance(written, str) and field.endswith(_OBJECT_FIELDS):
         return _INITIALIZERS.get(written, _snake(written))
-    return written
+    if written is None or isinstance(written, str | int | float):
+        return written
+    return str(written)  # a slice, as a golden has it
 
 
 def _object(written: Mapping[str, Any], field: str) -> Any:

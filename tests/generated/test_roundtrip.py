@@ -62,6 +62,7 @@ def test_random_models_compute_the_same_in_tf_keras(suffix: str, pool: WorkerPoo
     )
     @given(recipes("keras"))
     @example(LOOKUP)
+    @example(CROSSING)
     def goes_there(recipe: Recipe) -> None:
         assert over_there(recipe, suffix, pool).status in ("verified", "unverified", "refused")
 
@@ -70,6 +71,12 @@ def test_random_models_compute_the_same_in_tf_keras(suffix: str, pool: WorkerPoo
 
 LOOKUP = Recipe(
     (((None, 6), "int32"),), (Spec("IntegerLookup", {"vocabulary": [2, 3]}),), ((0, (0,)),), (1,), sequential=True
+)
+CROSSING = Recipe(
+    (((None, 1), "int32"), ((None, 1), "int32")),
+    (Spec("HashedCrossing", {"num_bins": 6, "output_mode": "one_hot"}),),
+    ((0, (0, 1)),),
+    (2,),
 )
 SHEAR = Recipe(
     (((None, 6, 6, 3), "float32"),), (Spec("RandomShear", {"x_factor": 0.1}),), ((0, (0,)),), (1,), sequential=True

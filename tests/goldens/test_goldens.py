@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import reconstruct
 from reconstruct.cli import app
+from reconstruct.differences.compare import compare
 from reconstruct.errors import BuildError, ReadError
 from reconstruct.goldens import checking, computing, golden
 from reconstruct.runtimes.worker import WorkerPool
@@ -109,6 +110,15 @@ def test_an_input_whose_dtype_the_file_does_not_say_has_one(pool: WorkerPool) ->
     assert found.view is not None
     (first,) = found.view.inputs
     assert found.view.layers[first].config["input_dtype"] == model.inputs[0].dtype == "float32"
+
+
+def test_what_json_has_no_form_for_is_the_same_in_a_golden(pool: WorkerPool, tmp_path: Path) -> None:
+    source = FIXTURES / "files/keras-3.15/operation_graph_zip.keras"  # it takes slices of tensors
+    found, _ = computing.here(source, pool)
+    assert found.view is not None
+    written = golden.Golden(str(source), "", "", {}, (golden.Probe((), ()),), {}, found.view)
+    golden.write(written, tmp_path / "g.json")
+    assert compare(golden.read(tmp_path / "g.json").view, found.view).entries == ()
 
 
 def test_text_is_recorded_and_checked(pool: WorkerPool, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_models_of_one_name_have_goldens_of_their_own_and_may_move(project: Path
     arguments = (*PLUGIN, "--goldens", "goldens", "test_own.py", "-k", "own")
     result = pytester.runpytest_inprocess(*arguments)
     result.stdout.fnmatch_lines(["*has no golden*other*a.keras.golden.json*"])
+    assert "def _check" not in result.stdout.str()
     pytester.runpytest_inprocess(*arguments, "--update-goldens").assert_outcomes(passed=1, deselected=2)
     pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1, deselected=3)
     assert reconstruct.check([project / "goldens" / "a.keras.golden.json"])[0].status == "same"
