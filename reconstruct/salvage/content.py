@@ -14,7 +14,7 @@ from reconstruct.limits import Limits
 from reconstruct.readers import json_guard
 from reconstruct.readers.keras_zip import WEIGHTS
 from reconstruct.readers.lost import SALVAGED, doubts
-from reconstruct.readers.raw_hdf5 import Bytes
+from reconstruct.readers.raw_hdf5 import Bytes, Object
 from reconstruct.readers.sniff import disguise, sniff
 from reconstruct.salvage import copies, signatures, zips
 from reconstruct.salvage.copies import Copies
@@ -153,6 +153,8 @@ def _tree(
     for turn in turns:
         reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b), held, say)
         trees.append(reader.tree())
+        if turn is turns[0] and reader.deleted:
+            content.findings.append(_deleted(reader.deleted))
         if turn is turns[0] and reader.declared is not None:
             missing = reader.declared - reader.file.source.size  # it counts what is before the base address, too
             if missing > 0:
@@ -162,6 +164,12 @@ def _tree(
     for where in contradictions:
         message = "the copies contradict each other here; what the first one says is kept"
         content.findings.append(Finding("copies_differ", "warning", where, message))
+
+
+def _deleted(headers: Sequence[Object]) -> Finding:
+    shapes = ", ".join(str(header.shape) for header in headers[:5] if header.is_dataset)
+    message = f"{len(headers)} objects were deleted from the file before, since no group has them: {shapes or 'groups'}"
+    return Finding("deleted", "info", "", message, "they are no part of the model, and are not written")
 
 
 def _json(content: Content, name: str, member: zips.Member | None, limits: Limits) -> Any:

@@ -2,7 +2,9 @@
 
 HDF5 refuses a file that is shorter than its superblock says, and stops at the first structure that is damaged. Here
 each structure stands for itself. Nothing is taken for data but bytes that are there: an array counts as intact where
-every one of its bytes is, its size fits its shape, and no other structure claims the same bytes.
+every one of its bytes is, its size fits its shape, and no other structure claims the same bytes. Values whose header is
+lost stay where they are, also where the architecture would give their shape: only the header says where they begin
+(scripts/cuts has figures).
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class Reader:
         self.say = say
         self.declared: int | None = None
         self.seen: dict[int, Node] = {}  # by address
+        self.deleted: list[Object] = []  # to which no group leads, though none misses a member
         self._members_seen = 0
         self._total = 0
         self._shared: list[tuple[Node, Node]] = []  # two places of one address
@@ -83,7 +86,7 @@ class Reader:
             root = Node()
             self.fill(root, found)
             return root
-        return Node(whole=False)
+        return Node(whole=False, open=True)
 
     def fill(self, start: Node, found: Object) -> None:
         """Put into `start` what the header `found` says, and all that is below it."""
@@ -110,7 +113,7 @@ class Reader:
             for name, address in members:
                 self._members_seen += 1
                 if self._members_seen > self.limits.h5_objects or depth >= self.limits.h5_depth:
-                    node.whole = False
+                    node.whole, node.open = False, True
                     break
                 below = self.object(address) or Object(address, whole=False)
                 below.table = below.table or (None if below.was_dataset else cached.get(address))
@@ -142,10 +145,12 @@ class Reader:
         taken from its place, or made up. `wanted` is None where Keras 3 numbers the arrays."""
         members = [(name if names.may_be(name) else unnamed(address), address) for name, address in found.links.items()]
         if found.table is None:
+            node.open = found.dense or not found.whole
             return members, {}
         index, heap = found.table
         table = self.file.table(index)
         node.whole = node.whole and table.whole
+        node.open = not table.whole
         self._claim_all(table.blocks)
         try:
             texts = self.file.heap(heap)

@@ -1,4 +1,7 @@
-"""Headers that are there, though the group that named them is lost or incomplete, and where they belong."""
+"""Headers that are there, though the group that named them is lost or incomplete, and where they belong.
+
+Where no group misses a member, what nothing leads to was not lost: it was deleted from the file before.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,21 @@ def place(reader: Reader, root: Node) -> None:
         reader.fill(root.enter(path), found[address])
     for address, path in _arrays(root, [a for a in left() if found[a].is_dataset]).items():
         reader.fill(root.enter(path), found[address])
-    for address in left():
-        reader.fill(root.enter((LOST_AND_FOUND, unnamed(address))), found[address])
+    if any(_may_miss_members(node) for _, node in root.walk()):
+        for address in left():
+            reader.fill(root.enter((LOST_AND_FOUND, unnamed(address))), found[address])
+    else:
+        reader.deleted = [found[address] for address in left()]
+
+
+def _may_miss_members(node: Node) -> bool:
+    """Whether a header to which nothing leads may be of what was in a group: not if all that its list names is there.
+
+    What a table lists without the place of a table of its own is no group: HDF5 notes the one of each group that it
+    makes beside its name (H5Gent.c, `H5G__link_to_ent`).
+    """
+    listed = names.listed(node.attributes, "weight_names")
+    return node.open and (listed is None or any(node.at(path).array is None for path in names.paths(listed)))
 
 
 def _headers(reader: Reader) -> Iterator[tuple[int, Object]]:

@@ -33,13 +33,15 @@ class Array:
 
 @dataclass
 class Node:
-    """A group, or a dataset if it has an `array`. `whole` is False where a part of what it held is lost."""
+    """A group, or a dataset if it has an `array`. `whole` is False where a part of what it held is lost; `open` where
+    that may be groups or arrays of which nothing leads to their headers."""
 
     address: int = -1
     attributes: dict[str, Any] = field(default_factory=dict)
     children: dict[str, Node] = field(default_factory=dict)
     array: Array | None = None
     whole: bool = True
+    open: bool = False
 
     def walk(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
         """Every node from this one down with its path, outermost first."""

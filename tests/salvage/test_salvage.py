@@ -284,3 +284,23 @@ def test_it_says_what_it_does(tmp_path: Path) -> None:
     reconstruct.salvage(tmp_path / "cut.h5", tmp_path / "out.h5", on_progress=said.append)
     stages = list(dict.fromkeys(message.split(":")[0] for message in said))
     assert stages == ["reading", "searching for what has lost its place", "writing", "reading back what was written"]
+
+
+def test_what_was_deleted_before_is_not_taken_for_lost(tmp_path: Path) -> None:
+    """A table that is whole says what is in its group, also where the names are gone."""
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("dense")
+        file.attrs["layer_names"], group.attrs["weight_names"] = [b"dense"], [b"dense/kernel:0", b"dense/bias:0"]
+        for name, values in (("kernel:0", np.eye(30)), ("old", np.full(7, 3.0)), ("bias:0", np.arange(30.0))):
+            group[f"dense/{name}"] = values
+        file.flush()
+        del group["dense/old"]
+    data = path.read_bytes()
+    whole = arrays(data)
+    for place in [i for i in range(len(data)) if data.startswith(b"HEAP", i)]:
+        found, got = salvaged(tmp_path, data[:place] + b"\0" + data[place + 1 :])
+        assert found.status == "partial"
+        assert len(got) == len(whole)
+        nothing_false(got, whole)
+        assert ["(7,)" in f.message for f in found.findings if f.code == "deleted"] == [True]
