@@ -244,7 +244,7 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
 
 def _nothing_pools(context: Context) -> bool:
     """Whether the file says that no layer makes images smaller, though they end in numbers or are made larger again."""
-    ends = "Flatten" in context.classes or (context.classes & ENLARGING and "Add" not in context.classes)
+    ends = context.classes & (ENLARGING | {"Flatten"}) and not context.classes & {"Add", "Concatenate"}
     return bool(ends) and "GAP" not in context.classes and not any("Pooling" in c for c in context.classes)
 
 

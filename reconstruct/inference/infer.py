@@ -24,6 +24,7 @@ from reconstruct.inference.choices import (
     weighted,
 )
 from reconstruct.inference.evidence import Evidence, gather, with_inputs
+from reconstruct.inference.flat import by_flat_images
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
@@ -86,7 +87,7 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
         if first is None:
             return _held(artifact, evidence, "no model was found that all shapes fit")
         opened = search.opened(*first)
-        values = opened.best()
+        values = by_flat_images(opened, opened.best(), search.Evaluator(weights, dialect.major < 3))
         return _inferred(artifact, evidence, dialect, opened, values, first[1], hints)
     examples = search.split(*hints.examples)
     evaluator = search.Evaluator(weights, dialect.major < 3)

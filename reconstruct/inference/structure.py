@@ -353,7 +353,8 @@ def _other_size(wiring: Wiring, start: Sequence[Shape], ends: Sequence[Shape]) -
     """What it costs that images do not come out in the size that they go in with, where layers make them smaller and
     larger again."""
     names = [node.layer.class_name for node in wiring.nodes]
-    again = any("Pooling" in n for n in names) and any(n in ENLARGING for n in names)
+    smaller = any("Pooling" in n or n == "Concatenate" for n in names)
+    again = smaller and any(n in ENLARGING for n in names)
     if not again or len(start) != 1 or len(ends) != 1 or len(start[0]) != len(ends[0]):
         return 0.0
     return 0.0 if _agrees(start[0][:-1], ends[0][:-1]) else OTHER_SIZE

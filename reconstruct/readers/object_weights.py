@@ -116,9 +116,9 @@ class _Node:
 
     @property
     def place(self) -> int:
-        """HDF5 allocates as it writes, but gives freed room to a group now and then: the last of the group and what
-        lies right below it tells best when it was written."""
-        return max([self.address, *(part.address for part in self.parts.values())])
+        """HDF5 allocates as it writes, but gives freed room to groups now and then: the last of a group and all that
+        is in it, groups and arrays, tells best when it was written."""
+        return max([self.address, *(part.place for part in self.parts.values())])
 
 
 def groups(source: H5Source, group: h5py.Group) -> tuple[Group, ...]:
@@ -135,7 +135,9 @@ def groups(source: H5Source, group: h5py.Group) -> tuple[Group, ...]:
             name = source.attribute(node, "name")
             entered.named = name if isinstance(name, str) else None
         else:
-            root.enter(where[:-1]).tensors[where[-1]] = source.tensor(node, "/".join(where))
+            holder = root.enter(where[:-1])
+            holder.tensors[where[-1]] = source.tensor(node, "/".join(where))
+            holder.address = max(holder.address, h5py.h5o.get_info(node.id).addr)
     return _listed(root, ())
 
 
