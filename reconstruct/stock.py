@@ -142,8 +142,8 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
         return ()  # a table of the config
     if class_name == "LayerScale" and "projection_dim" in config:  # applications/convnext.py
         return (Slot("gamma"),)
-    if (class_name == "Attention" and "use_scale" not in config) or "head_num" in config:
-        return None  # classes of that name from elsewhere: of gists, and MultiHeadAttention of keras-multi-head
+    if is_another(class_name, config):
+        return None
     if class_name == "StochasticDepth" and "drop_path_rate" in config:
         return ()
     names_of = {
@@ -166,6 +166,19 @@ def slots(class_name: str, config: Mapping[str, Any], major: int = 3) -> tuple[S
     if class_name in RECURRENT or class_name in RECURRENT_CELLS:
         names_of = _recurrent
     return tuple(Slot(n) for n in names_of(config)) if names_of else None
+
+
+# Fields that every config of the class has (tf.keras since it has it; Keras 3)
+_ALWAYS_WRITTEN = {"Attention": "use_scale", "MultiHeadAttention": "num_heads"}
+
+
+def is_another(class_name: str, config: Mapping[str, Any]) -> bool:
+    """Whether it only has the name of a class of Keras: of gists, of keras-multi-head, or of anybody.
+
+    >>> is_another("MultiHeadAttention", {"head_num": 4})
+    True
+    """
+    return class_name in _ALWAYS_WRITTEN and _ALWAYS_WRITTEN[class_name] not in config
 
 
 _OF_HIGHWAY = frozenset(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconstruct.artifact import LOST, Layer
 from reconstruct.objects import libraries
 from reconstruct.objects.custom import find
-from reconstruct.stock import LAYERS, foreign_activation
+from reconstruct.stock import LAYERS, foreign_activation, is_another
 
 PLACEHOLDER = "reconstruct>Placeholder"
 _ACTIVATION_FIELDS = ("activation", "recurrent_activation")
@@ -73,7 +73,7 @@ def is_stock_lambda(layer: Layer) -> bool:
 def is_stock(layer: Layer) -> bool:
     """Whether its class is one of Keras 3: "Custom>Dense" is somebody's own class, whatever its name."""
     foreign = bool(layer.package) and not str(layer.package).startswith(("keras", "tf_keras", "builtins"))
-    return layer.class_name in LAYERS and not foreign
+    return layer.class_name in LAYERS and not foreign and not is_another(layer.class_name, layer.config)
 
 
 def _bring(name: str) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from reconstruct.artifact import Call, Graph, Layer, Ref
+from reconstruct import rules
+from reconstruct.artifact import Artifact, Call, Graph, Layer, Ref, Writer
 from reconstruct.errors import NotEquivalent
-from reconstruct.objects import placeholders
+from reconstruct.objects import known, placeholders
+from reconstruct.objects.missing import missing
 from reconstruct.objects.placeholders import Shape
 from tests.rules.cases import called, functional, layer, sequential
 
@@ -121,3 +123,23 @@ def test_calls_keep_their_tensors_only() -> None:
     made = the_one(model)
     assert made.calls == (Call(([Ref("entry")] * 3,)),)
     assert made.config["arguments"] == ["inputs", "input_1", "training", "state"]
+
+
+@pytest.mark.parametrize("name", ["Attention", "MultiHeadAttention"])
+def test_a_class_that_has_only_the_name_of_one_of_keras_is_missing(name: str) -> None:
+    lacks = missing(layer(name, "a", dtype="float32"))
+    assert lacks is not None
+    assert lacks.kind == "layer"
+
+
+def test_a_class_of_tutorials_has_one_output() -> None:
+    """Where the second is used, as of an attention that returns its weights too, it is another class of that name."""
+    attention = layer("Attention", "a", weights={"att_weight": [[1.0]] * 4, "att_bias": [[0.0]] * 6})
+    attention = attention.replace(calls=(Call((Ref("entry"),)),))
+    writer = Writer("2.15.0", "tensorflow")
+    for used, becomes in (((Ref("a"),), False), ((Ref("a"), Ref("a", 0, 1)), True)):
+        model = Layer("Functional", "model", graph=Graph((ENTRY, attention), (Ref("entry"),), used))
+        outcome = rules.apply(Artifact("a.h5", "h5-model", writer, model, writer), known.RULES)
+        assert outcome.artifact.model is not None
+        left = [n.class_name for n in outcome.artifact.model.walk() if n.class_name == "Attention"]
+        assert bool(left) == becomes

@@ -113,7 +113,7 @@ def test_variables_are_in_the_order_of_numbers(tmp_path: Path) -> None:
 def test_multi_head_attention(tmp_path: Path, prefix: str) -> None:
     parts = ("key", "output", "query", "value")
     names = [f"layers/multi_head_attention/{prefix}{part}_dense/vars/{i}" for part in parts for i in (0, 1)]
-    found, _ = attach(sequential(layer("MultiHeadAttention", "a")), tree(tmp_path, *names))
+    found, _ = attach(sequential(layer("MultiHeadAttention", "a", num_heads=2)), tree(tmp_path, *names))
     pairs = [entry.split("<-layers/multi_head_attention/") for entry in found["a"]]
     assert [variable for variable, _ in pairs] == [
         f"{part}/{kind}" for part in ("query", "key", "value", "attention_output") for kind in ("kernel", "bias")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconstruct.artifact import Finding, Layer
+from reconstruct.artifact import Finding, Layer, refs_in
 from reconstruct.rules.engine import Context, Noted, Rule, rule
 
 
@@ -61,12 +62,29 @@ def known(
             result = translate(layer, context)
             if certain or result is layer:
                 return result
+            if _outputs_used(layer, context) > _outputs_of(result.layer if isinstance(result, Noted) else result):
+                return layer  # another class of that name
             return assumed(layer, result, taken_for(layer, source), code_of(layer.class_name))
 
         whole = Rule(made.name, unless_given, made.layers, made.writers, made.effect, made.message)
         return Known(names, source, library, certain, whole)
 
     return declare
+
+
+def _outputs_used(layer: Layer, context: Context) -> int:
+    graph = context.graph
+    if graph is None:
+        return 1
+    refs = [r for n in graph.layers for c in n.calls for r in c.refs()] + refs_in(graph.outputs)
+    return 1 + max((r.output for r in refs if r.layer == layer.name), default=0)
+
+
+def _outputs_of(made: Layer) -> int | float:
+    """How many outputs has what takes the place of a layer: as many as anybody wants where it is a layer itself."""
+    if made.graph is None:
+        return math.inf
+    return 1 if made.graph.sequential else len(refs_in(made.graph.outputs))
 
 
 def assumed(layer: Layer, result: Layer | Noted, message: str, hint: str = "") -> Noted:
