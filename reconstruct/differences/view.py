@@ -6,7 +6,7 @@ Everything is in the form of Keras 3, so that models of different Keras versions
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -204,8 +204,18 @@ def _ends(model: Layer) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if graph is None or graph.sequential:
         names = [layer.name for layer in graph.layers] if graph else []
         return tuple(names[:1]), tuple(names[-1:])
-    ends = [tuple(repr(_Name(ref)) for ref in refs_in(end)) for end in (graph.inputs, graph.outputs)]
-    return ends[0], ends[1]
+    return tuple(_end(graph.inputs)), tuple(_end(graph.outputs))
+
+
+def _end(structure: Any) -> Iterator[str]:
+    """Inputs or outputs by their layers, in Keras's order, which sorts the keys of a dict; a key that is not the name
+    of the layer stands before it."""
+    if not isinstance(structure, Mapping):
+        yield from (repr(_Name(ref)) for ref in refs_in(structure))
+        return
+    for key in sorted(structure):
+        for name in _end(structure[key]):
+            yield name if name == key else f"{key}={name}"
 
 
 def _tensor(tensor: Tensor) -> TensorView:

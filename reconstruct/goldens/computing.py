@@ -143,7 +143,8 @@ def view_of(recovery: Recovery) -> View:
     seen = view(artifact)
     layers = dict(seen.layers)
     for name, tensor in zip(seen.inputs, recovery.model.inputs, strict=False):
-        layer = layers.get(name)
+        path = name.rpartition("=")[2]  # of a dict with other keys
+        layer = layers.get(path)
         if layer is not None and layer.class_name == "InputLayer":
-            layers[name] = replace(layer, config={"input_dtype": str(tensor.dtype), **layer.config})
+            layers[path] = replace(layer, config={"input_dtype": str(tensor.dtype), **layer.config})
     return replace(seen, layers=layers)

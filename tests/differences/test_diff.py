@@ -104,6 +104,18 @@ def test_layers_that_came_and_went_are_named_with_their_tensors(tmp_path: Path) 
     assert ("rewired", "head") in entries
 
 
+def test_outputs_in_a_dict_are_told_by_their_keys(tmp_path: Path) -> None:
+    def model(**keys: str) -> keras.Model:
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((3,), name="in")
+        made = {name: keras.layers.Dense(2, name=name)(inputs) for name in ("one", "two")}
+        return keras.Model(inputs, {key: made[name] for key, name in keys.items()})
+
+    assert told(found(model(a="one", two="two"), model(two="two", a="one"), tmp_path)) == []
+    (entry,) = found(model(a="one", two="two"), model(b="one", two="two"), tmp_path)
+    assert (entry.kind, entry.message) == ("outputs", "a=one, two -> b=one, two")
+
+
 def test_an_initializer_of_two_names_is_one() -> None:
     one, other = ({"class_name": n, "config": {"gain": 1.0}} for n in ("OrthogonalInitializer", "Orthogonal"))
     assert canonical.value(one, "kernel_initializer") == canonical.value(other, "kernel_initializer") == "orthogonal"
