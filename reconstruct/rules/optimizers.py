@@ -88,7 +88,7 @@ def translate_optimizer(
     if isinstance(saved, str):
         saved = {"class_name": _BY_LOWER_CASE.get(saved.lower(), saved), "config": {}, "module": "keras.optimizers"}
     if not isinstance(saved, Mapping) or not isinstance(saved.get("config", {}), Mapping):
-        return None, [], [_missing("the file does not say which")]
+        return None, [], [_missing("the file does not say which optimizer it was")]
     package, _, class_name = str(saved.get("class_name", "")).rpartition(">")
     if class_name in custom or f"{package}>{class_name}" in custom:
         return Optimizer(dict(saved), CURRENT), [], []
@@ -99,7 +99,7 @@ def translate_optimizer(
     # tf.keras 2.9 to 2.15 registered its own new optimizers as "Custom>Adam"; other packages are not Keras's.
     stock = package in ("", "Custom") and _is_keras_module(saved.get("module"))
     if class_name not in _FIELDS or not stock:
-        return None, [], [_missing(repr(str(saved.get("class_name"))))]
+        return None, [], [_missing(f"the optimizer is not one that Keras 3 has: {str(saved.get('class_name'))!r}")]
     generation = _generation(saved, writer, package)
     config = dict(saved.get("config", {}))
     translation = _Translation(class_name, config, generation, writer, [], [])
@@ -107,7 +107,7 @@ def translate_optimizer(
         if not translation.run(custom):
             return None, translation.changes, translation.findings
     except (TypeError, ValueError) as error:
-        return None, [], [_missing(f"{class_name} with a config that cannot be understood ({error})")]
+        return None, [], [_missing(f"the optimizer is {class_name} with a config that cannot be understood ({error})")]
     serialized = {"module": "keras.optimizers", "class_name": class_name, "config": config, "registered_name": None}
     return Optimizer(serialized, generation), translation.changes, translation.findings
 
@@ -127,12 +127,12 @@ def _is_keras_module(module: Any) -> bool:
     return module is None or str(module).split(".")[0] in ("keras", "tf_keras", "tensorflow", "builtins")
 
 
-def _missing(what: str) -> Finding:
+def _missing(why: str) -> Finding:
     return Finding(
         "missing_optimizer",
         "warning",
         "optimizer",
-        f"the optimizer is not one that Keras 3 has: {what}; the model is left uncompiled",
+        f"{why}; the model is left uncompiled",
         "compile the model, or give the class as a custom object",
     )
 

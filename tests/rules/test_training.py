@@ -10,6 +10,7 @@ import pytest
 
 from reconstruct.artifact import Graph, Layer, Tensor, Training, Writer
 from reconstruct.readers import read
+from reconstruct.rules.optimizers import translate_optimizer
 from reconstruct.rules.training import Compilation, translate
 from tests.conftest import SavedModel
 
@@ -119,6 +120,12 @@ def test_unknown_optimizers_leave_the_model_uncompiled(optimizer: Any) -> None:
     compilation, _, codes = translated(TF_KERAS, optimizer)
     assert codes == ["missing_optimizer"]
     assert not compilation.compiled
+
+
+def test_what_is_said_of_an_optimizer_that_the_file_does_not_name() -> None:
+    """A compile config may have a loss and no optimizer."""
+    [finding] = translate_optimizer(None, Writer("3.5.0", "tensorflow"))[2]
+    assert finding.message == "the file does not say which optimizer it was; the model is left uncompiled"
 
 
 def test_optimizer_of_a_keras_zip_by_name_or_module() -> None:
