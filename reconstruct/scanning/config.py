@@ -29,7 +29,7 @@ _FUNCTION_FIELDS = ("function", "output_shape", "mask", "mode", "output_mask")
 # (tf_keras 2.21, layers/core/tf_op_layer.py, `TFOpLambda.from_config`). Those of these modules compute on arrays.
 _COMPUTING = re.compile(
     r"(tf\.)?(compat\.v[12]\.)?((math|nn|linalg|image|signal|strings|dtypes|bitwise|random|sets|ragged|sparse"
-    r"|quantization|audio|__operators__|keras\.(activations|backend|losses|metrics))\.)?\w+"
+    r"|quantization|audio|debugging|__operators__|keras\.(activations|backend|losses|metrics))\.)?\w+"
 )
 _REACHING = re.compile(
     r"(.*\.)?(py_function|numpy_function|py_func|load_\w*library|load_file_system_library|print|print_v2|Print|function"

@@ -13,8 +13,11 @@ from reconstruct.artifact import Artifact, Layer, Training, Writer
 from reconstruct.errors import OracleUnavailable
 from reconstruct.readers import read
 from reconstruct.report import Verification
+from reconstruct.rules.tf_functions import FUNCTIONS
+from reconstruct.rules.tf_graph_ops import OPERATIONS
 from reconstruct.runtimes import oracles
 from reconstruct.runtimes.worker import WorkerTimeout
+from reconstruct.scanning.config import reaching
 from reconstruct.verification import oracle as oracle_runs
 from reconstruct.verification.oracle import Answer, Oracle, OracleFailed, why_not_asked
 from reconstruct.verification.verdict import against_oracles, unverified
@@ -51,6 +54,11 @@ def test_a_harmless_file_is_shown(saved_model: SavedModel) -> None:
 )
 def test_a_file_with_code_or_paths_is_shown_to_nobody(held: Layer, says: str) -> None:
     assert says in (why_not_asked(artifact(layer("Dense", "d"), held)) or "")
+
+
+def test_functions_that_rules_know_reach_nothing() -> None:
+    assert [name for name in FUNCTIONS if reaching("TFOpLambda", {"function": name}) is not None] == []
+    assert [name for name in OPERATIONS if reaching("TensorFlowOpLayer", {"node_def": {"op": name}}) is not None] == []
 
 
 def test_code_in_the_training_config_counts() -> None:
