@@ -220,13 +220,14 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
     kept = "Flatten" not in context.classes or layer.class_name.startswith(("Separable", "Depthwise"))
     costs = priors.PADDING_KEPT if kept or context.classes & (ENLARGING | {"Concatenate", "Add"}) else priors.PADDING
     ends_in_numbers = any(c == "Dense" or c.startswith("Global") for c in context.classes)
-    if ends_in_numbers and not context.classes & (ENLARGING | {"Add"}) and (n == 1 or max(kernel) % 2 == 0):
+    unlike = ENLARGING | {"Add", "Bidirectional", *ALL_RECURRENT}  # before recurrent layers 4 of 5 are the same
+    if ends_in_numbers and not context.classes & unlike and (n == 1 or max(kernel) % 2 == 0):
         costs = priors.PADDING_UNSAID
     paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
     # A decoder does not make smaller again what it has made larger
     change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 else 0.0)
     by_stride = priors.STRIDE
-    if n == 2 and _nothing_pools(context):
+    if layer.class_name == "Conv2D" and not single and _nothing_pools(context):
         by_stride = priors.STRIDE_ALONE
     if "Add" in context.classes and (single or _doubles(layer)):
         by_stride = priors.STRIDE_OF_SHORTCUT if single else priors.STRIDE_WHERE_DOUBLED
@@ -586,7 +587,8 @@ def _last_image(units: int, context: Context) -> Mapping[str, float]:
     if "Reshape" in classes and classes & ENLARGING:
         return priors.LAST_GENERATED if classes & {"LeakyReLU", "BatchNormalization"} else priors.LAST_IMAGE
     again = any("Pooling" in name or name.endswith("Transpose") for name in classes)
-    return priors.LAST_IMAGE if again else priors.LAST_FILTERED
+    steps = any(name.startswith("ConvLSTM") for name in classes)
+    return priors.LAST_IMAGE if again or steps else priors.LAST_FILTERED
 
 
 _TASKS = {

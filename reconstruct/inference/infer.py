@@ -201,7 +201,8 @@ def _forms_of(
             if hints.examples is not None:  # which may want any of them
                 found = _alternating(alike, found, sizeless)
             else:
-                found = _first_of(sizeless, _plainer(found, alike))
+                complete = all(n.layer.class_name != "GAP" for n in wiring.nodes)
+                found = _first_of(sizeless, _plainer(found, alike) if complete else found, alike)
         any_found = False
         for form in found:
             any_found = True

@@ -19,7 +19,7 @@ from reconstruct.inference.choices import ENLARGING, STRUCTURAL_FIELDS, Context,
 from reconstruct.inference.shapes import Shape
 
 MOST_STATES = 400_000
-OTHER_SIZE = 2.5  # of an autoencoder that gives images of another size than it takes
+OTHER_SIZE = 4.0  # of an autoencoder that gives images of another size than it takes
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
+import reconstruct
 from reconstruct.artifact import Finding, Layer
 from reconstruct.readers import object_weights
 from reconstruct.readers.h5 import H5Source
@@ -158,3 +161,26 @@ def test_a_wrapper_that_keras_does_not_have_holds_all_where_it_has_variables_of_
     assert findings == []
     found, _ = attach(model, tree(tmp_path, *inside))
     assert found == {"d": [f"{v}<-layers/own/layer/vars/{i}" for i, v in enumerate(("kernel", "bias"))]}
+
+
+def test_arrays_tell_the_place_of_a_layer_whose_group_got_freed_room(tmp_path: Path) -> None:
+    """A U-Net has enough layers for HDF5 to give the groups of some the room of what it moved."""
+    keras = pytest.importorskip("keras")
+    x = entry = keras.Input((16, 16, 1))
+    skips: list[Any] = []
+    for filters in (8, 16, 32, 64, -32, -16, -8):
+        if filters < 0:
+            x = keras.layers.Conv2DTranspose(-filters, 2, strides=2)(x)
+            x = keras.layers.Concatenate()([x, skips.pop()])
+        for _ in range(2):
+            x = keras.layers.Conv2D(abs(filters), 3, padding="same")(x)
+            x = keras.layers.Activation("relu")(keras.layers.BatchNormalization()(x))
+        if 0 < filters < 64:
+            skips.append(x)
+            x = keras.layers.MaxPooling2D()(x)
+    model = keras.Model(entry, x)
+    model.save_weights(tmp_path / "m.weights.h5")
+    weighted = [g.name for g in reconstruct.inspect(tmp_path / "m.weights.h5").groups if g.tensors]
+    names = [layer.name for layer in model.layers if layer.weights]
+    classes = [re.sub(r"_\d+$", "", n) for n in weighted]
+    assert classes == [re.sub(r"_\d+$", "", n) for n in names]
