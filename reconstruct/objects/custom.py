@@ -139,5 +139,6 @@ def _import(source: str) -> ModuleType:
         raise ReadError(
             f"{source} cannot be imported: {type(error).__name__}: {error}{f' ({where})' if where else ''}",
             path=source,
-            hint="--custom takes a Python file or an importable module",
+            hint="--custom takes a Python file or an importable module; of a project, whose files import each other or "
+            "train as they are imported, --source FOLDER runs the definitions alone",
         ) from error

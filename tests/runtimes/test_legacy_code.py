@@ -302,6 +302,12 @@ def test_the_gates_of_a_layer_that_runs_both_ways_are_those_of_then(tmp_path: Pa
     assert np.allclose(gate(np.array([1.0], "float32")), 0.7)
 
 
+def test_a_file_that_needs_others_of_its_package_is_one_for_source(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="cannot be imported") as caught:
+        code(tmp_path, "import keras\nfrom .helping import twice\n")
+    assert "--source FOLDER" in caught.value.hint
+
+
 def test_printing_leaves_standard_output_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code(tmp_path, "import keras\nprint('hello')\n")
     assert capsys.readouterr().out == ""
