@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from reconstruct import integrity, rules
 from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import BuildError, ReconstructError
-from reconstruct.inference.infer import BUDGET, Hints, Inferred, held, infer
+from reconstruct.inference.hints import BUDGET, Hints
+from reconstruct.inference.infer import Inferred, held, infer
 from reconstruct.objects import custom, placeholders
 from reconstruct.report import Tensors
 from reconstruct.verification.comparison import TOLERANCE

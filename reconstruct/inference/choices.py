@@ -1,7 +1,7 @@
 """What the tensors leave open, as data: for each layer the alternatives of a field, each with its cost.
 
-`structural` choices decide shapes (strides, padding, pool sizes, return_sequences), so shapes decide between them.
-`numerical` ones do not (activations, slopes, epsilons); only examples decide them, or priors where there are none.
+These decide shapes (strides, padding, pool sizes, return_sequences), so that shapes decide between them. Those that do
+not (activations, slopes, epsilons) are in `numerical.py`: only examples decide them, or priors where there are none.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from reconstruct.architectures.matching import fitted, pooled
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.shapes import ALL_RECURRENT, KEEP_MASK, MERGES, RECURRENT, Shape, output_shape, spatial
+from reconstruct.inference.shapes import ALL_RECURRENT, MERGES, RECURRENT, Shape, output_shape, spatial
 
 WITH_ACTIVATION = (
     "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D "
     "SeparableConv1D SeparableConv2D"
 ).split()
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "ThresholdedReLU")
-_PASSED = (
+PASSED = (
     "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
     "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
     "GlobalMaxPooling2D ZeroPadding2D Reshape Flatten"
@@ -319,7 +317,7 @@ def _reshapes(layer: Layer, shape: Shape, context: Context) -> Iterator[Option]:
                 cost = 0.3 + abs(math.log(height / (places // height)))
                 yield Option(layer.having(target_shape=[height, places // height, channels]), cost)
     if following is None:
-        yield from (Option(layer.having(target_shape=list(made)), cost) for made, cost in _last_shapes(size, context))
+        yield from (Option(layer.having(target_shape=list(made)), cost) for made, cost in last_shapes(size, context))
     if len(shape) == 1 and context.following[:1] and context.following[0].class_name in ("Multiply", "Add"):
         yield Option(layer.having(target_shape=[1, 1, size]), 0.4)  # a gate for each channel (arXiv 1709.01507)
     if following is None or following.class_name == "Dense":
@@ -328,7 +326,7 @@ def _reshapes(layer: Layer, shape: Shape, context: Context) -> Iterator[Option]:
         yield Option(layer.having(target_shape=[1, size]), 2.0)
 
 
-def _last_shapes(size: int, context: Context) -> Iterator[tuple[tuple[int, ...], float]]:
+def last_shapes(size: int, context: Context) -> Iterator[tuple[tuple[int, ...], float]]:
     """What a model may give at last: a picture, or steps of as many numbers as it takes."""
     for channels, cost in ((1, 0.9), (3, 1.2)):
         side = math.isqrt(size // channels)
@@ -414,290 +412,6 @@ def _at_each_step(layer: Layer, shape: Shape) -> Iterator[Option]:
     for option in _anything(each, shape[1:]):
         if option.layer is not None:
             yield Option(layer.replace(children={"layer": option.layer}), option.cost)
-
-
-# Numbers
-
-
-def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float]]]:
-    """The fields that do not change any shape, each with its alternatives, the likeliest first."""
-    found: dict[str, list[tuple[Any, float]]] = {}
-    for name, costs in _numerical(layer, context).items():
-        if name in context.fixed:
-            found[name] = [(context.fixed[name], 0.0)]
-            continue
-        if name in ("activation", "alpha", "negative_slope"):
-            costs = {value: cost + context.measured.get(value, 0.0) for value, cost in costs.items()}
-        found[name] = sorted(costs.items(), key=lambda item: item[1])
-    for name in ("activation", "recurrent_activation"):
-        if name in context.fixed and name not in found and inner(layer).class_name in (*WITH_ACTIVATION, *RECURRENT):
-            found[name] = [(context.fixed[name], 0.0)]
-    return found
-
-
-def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]:
-    core = inner(layer)
-    name = core.class_name
-    if name in WITH_ACTIVATION:
-        return {"activation": _activation(core, context)}
-    if name == "Activation" and "activation" not in layer.config:
-        return {"activation": _of_activation_layer(context)}
-    if name in RECURRENT:
-        gate = {
-            "before_2_3": priors.GATE_BEFORE_2_3,
-            "between": priors.GATE_BETWEEN,
-            "since": priors.GATE_SINCE,
-        }[context.era]
-        if core.config.get("reset_after"):
-            gate = priors.GATE_SINCE
-        return {"activation": priors.RECURRENT} | ({} if name == "SimpleRNN" else {"recurrent_activation": gate})
-    if name == "LeakyReLU":
-        of_images = "Reshape" in context.classes or any("Conv" in c for c in context.classes)
-        pooled_too = any("Pooling" in c for c in context.classes)
-        slopes = priors.LEAKY_SLOPE_OF_GAN if of_images and not pooled_too else priors.LEAKY_SLOPE
-        return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): slopes}
-    if name == "BatchNormalization":
-        return {"epsilon": priors.BATCH_EPSILON}
-    if name == "LayerNormalization":
-        return {
-            "epsilon": priors.ATTENTION_EPSILON if "MultiHeadAttention" in context.classes else priors.LAYER_EPSILON
-        }
-    if name == "UpSampling2D" and "interpolation" not in layer.config:
-        return {"interpolation": {"nearest": 0.1, "bilinear": 2.3}}
-    if name == "Dot":
-        return {"normalize": {False: 0.2, True: 1.8}}
-    if name == "ReLU":
-        return {"max_value": {None: 0.1, 6.0: 3.0}}
-    if name == "Embedding" and _masked(context):
-        return {"mask_zero": priors.MASK_ZERO}
-    if name == "Rescaling" and "scale" not in layer.config:
-        return {"scale": priors.SCALE, "offset": priors.OFFSET}
-    if name == "Masking":
-        return {"mask_value": priors.MASK_VALUE}
-    return {}
-
-
-def _masked(context: Context) -> bool:
-    """Whether what follows would leave out steps that an Embedding masks."""
-    following = next((inner(n).class_name for n in context.following if inner(n).class_name not in _KEEPS_MASK), "")
-    return following in (*RECURRENT, "MultiHeadAttention", "GlobalAveragePooling1D")
-
-
-_KEEPS_MASK = (*KEEP_MASK, "Merge", *(name for name in MERGES if name != "Dot"))
-
-
-def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
-    following = next((n for n in context.following if n.class_name not in _PASSED), None)
-    if following is not None and following.class_name in ACTIVATION_LAYERS:
-        return priors.BEFORE_ACTIVATION
-    summed = next((n for n in context.following if "Dropout" not in n.class_name), None)
-    if summed is not None and summed.class_name == "Add" and spatial(layer.class_name):
-        return priors.BEFORE_SUM
-    if summed is not None and summed.class_name == "Concatenate" and layer.class_name.endswith("Transpose"):
-        return priors.BEFORE_SUM  # as in a U-Net, where it makes larger what the next convolution takes
-    if context.last:
-        return _last(layer, context)
-    costs = dict(priors.HIDDEN_APART if context.apart else priors.HIDDEN)
-    if following is None and context.following:  # a branch that merges at once
-        costs["linear"] = 1.0
-    if summed is not None and summed.class_name == "Add" and "MultiHeadAttention" in context.classes:
-        costs["linear"], costs["relu"] = 0.2, 2.0  # the feed-forward part of a transformer (arXiv 1706.03762, 3.3)
-    return costs
-
-
-def _last(layer: Layer, context: Context) -> Mapping[str, float]:
-    costs = dict(_last_by_shape(layer, context))
-    if context.task not in _TASKS:
-        for told in (context.told, told_by_name(layer.name, _LAYER_NAMES)):
-            for name, change in told.items():
-                costs[name] = max(0.0, costs.get(name, 5.0) + change)
-    return costs
-
-
-# What authors call files, with what it changes in the cost of a last activation.
-_FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
-    (r"actor(?!.*critic)", {"tanh": -2.4}),
-    (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
-    (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
-    (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
-)
-
-
-# What authors call last layers, likewise.
-_LAYER_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
-    (r"logit|conf_?map|heat_?map|offset|affinity|regress|bbox|coord|q_?val", {"linear": -2.2}),
-    (r"softmax", {"softmax": -3.0}),
-    (r"sigmoid", {"sigmoid": -3.0}),
-    (r"tanh", {"tanh": -3.0}),
-    (r"linear", {"linear": -3.0}),
-)
-
-
-def told_by_name(name: str, known: Sequence[tuple[str, Mapping[str, float]]] = _FILE_NAMES) -> dict[str, float]:
-    """What the name of a file says of the last activation, as changes of costs."""
-    return next((dict(changes) for pattern, changes in known if re.search(pattern, name.lower())), {})
-
-
-def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
-    kernel = layer.weights.get("kernel", layer.weights.get("pointwise_kernel"))
-    units = kernel.shape[-2 if layer.class_name.endswith("Transpose") else -1] if kernel is not None else 1
-    if context.task in _TASKS:
-        kind = _TASKS[str(context.task)]
-        chosen = ("sigmoid" if units == 1 else "softmax") if kind == "classes" else kind
-        return {**priors.LAST_SEVERAL, chosen: 0.0}
-    if spatial(layer.class_name) == 1:  # signals, not pictures
-        return {**priors.LAST_IMAGE, "linear": 0.5}
-    if spatial(layer.class_name):
-        return _last_image(units, context)
-    if units == 1 and any(
-        n > 1 for n in context.beside
-    ):  # a value beside a policy (Mnih et al. 2016, arXiv 1602.01783)
-        return {**priors.LAST_ONE, "linear": 0.2, "sigmoid": 1.8}
-    if units == 1:
-        costs = dict(priors.LAST_ONE)
-        if context.classes & {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}:
-            of_text = "Embedding" in context.classes
-            costs["linear"], costs["sigmoid"] = (1.3, 0.5) if of_text else (0.5, 1.3)
-        if context.classes & {"MultiHeadAttention", "LayerNormalization", "InputLayers"}:
-            costs["linear"] = 0.4
-        if context.classes & {"BatchNormalization", "Embedding"} and not context.classes & {"LSTM", "GRU"}:
-            costs["sigmoid"] = 0.5
-        return costs
-    costs = dict(priors.LAST_SEVERAL)
-    if any(n.class_name == "Reshape" for n in context.following):  # a picture, or steps of numbers
-        pictures = any(len(shape) > 1 and shape[0] == shape[1] for shape, _ in _last_shapes(units, context))
-        return {**priors.LAST_IMAGE, "softmax": 5.0} if pictures else {**costs, "softmax": 4.0, "linear": 0.4}
-    if units == context.entered:  # what gives as many numbers as it takes gives them back
-        costs["softmax"] += 2.5
-        costs["linear"] -= 0.8
-    if 1 in context.beside:  # a policy beside a value
-        costs["softmax"] -= 0.7
-        costs["linear"] += 0.5
-    costs["linear"] += context.softmax
-    costs["softmax"] -= min(context.softmax, 0.0)
-    return costs
-
-
-def _last_image(units: int, context: Context) -> Mapping[str, float]:
-    """What gives an image from numbers is a generator, or a decoder; from an image that nothing makes smaller it is a
-    filter, or super-resolution."""
-    classes = context.classes
-    if units > 3:
-        return {**priors.LAST_SEVERAL, "sigmoid": 1.2}
-    if "Reshape" in classes and classes & ENLARGING:
-        return priors.LAST_GENERATED if classes & {"LeakyReLU", "BatchNormalization"} else priors.LAST_IMAGE
-    again = any("Pooling" in name or name.endswith("Transpose") for name in classes)
-    steps = any(name.startswith("ConvLSTM") for name in classes)
-    return priors.LAST_IMAGE if again or steps else priors.LAST_FILTERED
-
-
-_TASKS = {
-    "classification": "classes",
-    "multilabel": "sigmoid",
-    "binary": "sigmoid",
-    "regression": "linear",
-    "q-values": "linear",
-    "image": "sigmoid",
-}
-TASKS = tuple(_TASKS)
-
-
-def _of_activation_layer(context: Context) -> Mapping[str, float]:
-    if not context.last:
-        return priors.ACTIVATION_LAYER
-    before = next((n for n in context.following if n.weights), None)
-    if before is not None:
-        costs = dict(_last(before, context))
-        # A layer for nothing, which people write all the same where the last layer of another kind of model has one,
-        # and behind the recurrent layers of a forecast
-        extra = 0.8 if before.weights["kernel"].shape[-1] == 1 and _forecasts(context) else 2.5
-        return {**costs, "linear": max(0.3, extra + (0.0 if context.task else context.told.get("linear", 0.0)))}
-    return {**priors.LAST_SEVERAL, "linear": 2.5}
-
-
-def _forecasts(context: Context) -> bool:
-    return bool(context.classes & {"LSTM", "GRU", "SimpleRNN"}) and "Embedding" not in context.classes
-
-
-def softmax_witness(bias: np.ndarray) -> float:
-    """How much the bias of a last layer speaks for softmax, in natural logarithms.
-
-    The gradient of cross-entropy after softmax sums to zero over the classes, so a bias that started at zeros keeps a
-    sum near zero: of 27 trained softmax layers 23 have |sum| below 0.3 of the sum of absolutes, of 17 others 5. Where
-    classes are many, optimizers that scale each step drive those that seldom occur down: the other 4 are below zero.
-    """
-    total = float(np.abs(bias).sum())
-    if total == 0.0:
-        return 0.0
-    share = float(bias.sum()) / total
-    if abs(share) < 0.3:
-        return 1.2
-    if share < 0 and bias.size >= 10:
-        return 0.8
-    return 0.0 if abs(share) < 0.6 else -1.4
-
-
-def start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, float]]:
-    """The shapes that a model's input may have, as its first layer with weights tells: `sizes` is `open`, `square` or
-    `any`."""
-    if layer is None:
-        return
-    if layer.graph is not None:
-        usual = tuple(layer.graph.layers[0].config["batch_shape"][1:])
-        if None not in usual:
-            yield usual, 0.01
-        layer = next(n for n in layer.graph.layers if n.weights)
-    core = inner(layer)
-    wrapped = layer.class_name == "TimeDistributed"
-    kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
-    first = next(iter(core.weights.values()), None)
-    n, channels = -1, 0
-    if core.class_name == "Dense" and kernel is not None:
-        n, channels = 0, kernel.shape[0]
-    elif core.class_name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU") and kernel is not None:
-        n, channels = 1, kernel.shape[0]
-    elif core.class_name == "Embedding":
-        yield (None,), 0.0
-        for size in () if sizes == "open" else (1, *priors.SIZES, 50, 500, 1000):
-            yield (size,), 1.0 + priors.SIZES.get(size, 3.0)
-        return
-    elif core.class_name == "MultiHeadAttention":
-        n, channels = 1, core.weights["query/kernel"].shape[0]
-    elif kernel is not None and "Conv" in core.class_name:
-        n = spatial(core.class_name) + core.class_name.startswith("ConvLSTM")
-        channels = kernel.shape[-1 if core.class_name.endswith("Transpose") else -2]
-    elif core.class_name == "Normalization":
-        n, channels = 2, core.weights["mean"].shape[0]
-    elif first is not None and len(first.shape) == 1:  # a normalisation
-        n, channels = 0, first.shape[0]
-    if n < 0:
-        return
-    n += wrapped
-    yield (*(None,) * n, channels), 0.0
-    if n == 0:
-        yield (None, channels), 2.0
-        n = 1
-    if sizes != "open":
-        for found, cost in _sizes(n, sizes == "any"):
-            yield (*found, channels), cost
-
-
-def _sizes(n: int, any_sides: bool) -> Iterator[tuple[tuple[int, ...], float]]:
-    def cost(size: int) -> float:
-        return priors.SIZES.get(size, priors.SIZE_EIGHTH if size % 8 == 0 else priors.SIZE_ANY)
-
-    if n == 1:
-        for size in range(1, 2050):
-            yield (size,), cost(size) * 0.7 + size / 400
-    elif n == 2:
-        for size in range(4, 520):
-            yield (size, size), cost(size) + size / 1000
-        common = sorted(priors.SIZES) if any_sides else []
-        for a, b in itertools.permutations(common, 2):
-            yield (a, b), cost(a) + cost(b) + 2.0
-    else:
-        for size in sorted(priors.SIZES):
-            yield (size,) * n, cost(size)
 
 
 def fits(option: Option, shapes: Sequence[Shape]) -> Shape | None:

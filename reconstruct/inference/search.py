@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import Context, numerical, with_field
+from reconstruct.inference.choices import Context, with_field
 from reconstruct.inference.forward import NotComputed, Weights, mask_after, run
+from reconstruct.inference.numerical import numerical
 from reconstruct.inference.structure import Form, neighbours
 from reconstruct.inference.window import Window, window
 from reconstruct.verification.comparison import TOLERANCE

@@ -60,6 +60,7 @@ KEEP_MASK = tuple(
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 ALL_RECURRENT = (*RECURRENT, "CuDNNLSTM", "CuDNNGRU")
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
+MERGING = (*MERGES, "Merge")
 
 
 def spatial(class_name: str) -> int:

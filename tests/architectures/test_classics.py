@@ -9,7 +9,8 @@ from reconstruct.architectures.classics import CLASSICS, TRUNKS, Builder
 from reconstruct.architectures.rows import Row
 from reconstruct.artifact import Artifact, Group, Layer, Tensor, Writer, constant
 from reconstruct.inference.forward import Weights, run
-from reconstruct.inference.infer import Hints, infer
+from reconstruct.inference.hints import Hints
+from reconstruct.inference.infer import infer
 from reconstruct.inference.shapes import Shape, output_shape
 
 RNG = np.random.default_rng(0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from reconstruct.artifact import Artifact, Group, Writer, constant
-from reconstruct.inference.infer import Hints, infer
+from reconstruct.inference.hints import Hints
+from reconstruct.inference.infer import infer
 
 
 @pytest.mark.parametrize(("activation", "scale", "bias"), [("linear", 1.0, 0.0), ("sigmoid", 4.0, -2.0)])

@@ -10,7 +10,8 @@ import pytest
 from reconstruct.artifact import Artifact, Group, Layer, Writer, constant
 from reconstruct.inference.evidence import gather
 from reconstruct.inference.forward import Weights, run
-from reconstruct.inference.infer import Hints, Inferred, infer
+from reconstruct.inference.hints import Hints
+from reconstruct.inference.infer import Inferred, infer
 from reconstruct.objects.placeholders import is_placeholder
 
 RNG = np.random.default_rng(0)

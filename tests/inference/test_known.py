@@ -9,7 +9,8 @@ import pytest
 
 import reconstruct
 from reconstruct.inference.forward import Weights, run
-from reconstruct.inference.infer import Hints, infer
+from reconstruct.inference.hints import Hints
+from reconstruct.inference.infer import infer
 
 tf_keras = pytest.importorskip("tf_keras")
 RNG = np.random.default_rng(0)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import reconstruct
-from reconstruct.inference.infer import Hints, infer
+from reconstruct.inference.hints import Hints
+from reconstruct.inference.infer import infer
 
 keras = pytest.importorskip("tf_keras")
 L = keras.layers

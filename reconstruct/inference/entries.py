@@ -1,0 +1,127 @@
+"""The shapes of inputs that a first layer may have been given, the likeliest first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+from reconstruct.artifact import Layer
+from reconstruct.inference import priors
+from reconstruct.inference.choices import inner, weighted
+from reconstruct.inference.hints import Hints
+from reconstruct.inference.shapes import MERGING, RECURRENT, Shape, spatial
+from reconstruct.inference.structure import Starts, Wiring
+
+# Where inputs may have any size, as large a one is taken while choices are made
+ANY_SIZE = 512
+
+
+def starts_of(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
+    """By input the shapes that it may have: what the user says, else what suits the first layers with weights.
+
+    `sizes` are "open", "square" or "any" for images; None where the user says another number of inputs.
+    """
+    given = hints.shapes
+    starts: dict[int, Sequence[tuple[Shape, float]]] = {}
+    for k, i in enumerate(wiring.inputs):
+        if given is not None:
+            if len(given) != len(wiring.inputs):
+                return None
+            shape = given[k]
+            if shape is not None:
+                starts[i] = [(shape, 0.0)]
+                if hints.examples is not None and None in shape:
+                    starts[i] = [(tuple(hints.examples[0][k].shape[1:]), 0.0)]
+                continue
+        starts[i] = list(_start_shapes(_first_weighted(wiring, i), sizes))
+        if sizes == "open" and _resized(wiring):
+            # Only with sizes can skips tell where an encoder halves what its decoder doubles; they stay open after
+            starts[i] = [(tuple(ANY_SIZE if n is None else n for n in shape), cost) for shape, cost in starts[i]]
+        if not starts[i]:
+            return None
+    return starts
+
+
+def _resized(wiring: Wiring) -> bool:
+    """Whether layers are merged in a model that makes images larger."""
+    names = [node.layer.class_name for node in wiring.nodes]
+    enlarging = any(n.startswith("UpSampling") or n.endswith("Transpose") for n in names)
+    return enlarging and any(n in MERGING for n in names)
+
+
+def _first_weighted(wiring: Wiring, index: int) -> Layer | None:
+    """The first layer with weights behind an input."""
+    todo, seen = [index], set()
+    while todo:
+        at = todo.pop(0)
+        layer = wiring.nodes[at].layer
+        if weighted(layer):
+            return layer
+        for user in wiring.users(at):
+            if user not in seen:
+                seen.add(user)
+                todo.append(user)
+    return None
+
+
+def _start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, float]]:
+    """The shapes that a model's input may have, as its first layer with weights tells: `sizes` is `open`, `square` or
+    `any`."""
+    if layer is None:
+        return
+    if layer.graph is not None:
+        usual = tuple(layer.graph.layers[0].config["batch_shape"][1:])
+        if None not in usual:
+            yield usual, 0.01
+        layer = next(n for n in layer.graph.layers if n.weights)
+    core = inner(layer)
+    wrapped = layer.class_name == "TimeDistributed"
+    kernel = core.weights.get("kernel", core.weights.get("depthwise_kernel"))
+    first = next(iter(core.weights.values()), None)
+    n, channels = -1, 0
+    if core.class_name == "Dense" and kernel is not None:
+        n, channels = 0, kernel.shape[0]
+    elif core.class_name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU") and kernel is not None:
+        n, channels = 1, kernel.shape[0]
+    elif core.class_name == "Embedding":
+        yield (None,), 0.0
+        for size in () if sizes == "open" else (1, *priors.SIZES, 50, 500, 1000):
+            yield (size,), 1.0 + priors.SIZES.get(size, 3.0)
+        return
+    elif core.class_name == "MultiHeadAttention":
+        n, channels = 1, core.weights["query/kernel"].shape[0]
+    elif kernel is not None and "Conv" in core.class_name:
+        n = spatial(core.class_name) + core.class_name.startswith("ConvLSTM")
+        channels = kernel.shape[-1 if core.class_name.endswith("Transpose") else -2]
+    elif core.class_name == "Normalization":
+        n, channels = 2, core.weights["mean"].shape[0]
+    elif first is not None and len(first.shape) == 1:  # a normalisation
+        n, channels = 0, first.shape[0]
+    if n < 0:
+        return
+    n += wrapped
+    yield (*(None,) * n, channels), 0.0
+    if n == 0:
+        yield (None, channels), 2.0
+        n = 1
+    if sizes != "open":
+        for found, cost in _sizes(n, sizes == "any"):
+            yield (*found, channels), cost
+
+
+def _sizes(n: int, any_sides: bool) -> Iterator[tuple[tuple[int, ...], float]]:
+    def cost(size: int) -> float:
+        return priors.SIZES.get(size, priors.SIZE_EIGHTH if size % 8 == 0 else priors.SIZE_ANY)
+
+    if n == 1:
+        for size in range(1, 2050):
+            yield (size,), cost(size) * 0.7 + size / 400
+    elif n == 2:
+        for size in range(4, 520):
+            yield (size, size), cost(size) + size / 1000
+        common = sorted(priors.SIZES) if any_sides else []
+        for a, b in itertools.permutations(common, 2):
+            yield (a, b), cost(a) + cost(b) + 2.0
+    else:
+        for size in sorted(priors.SIZES):
+            yield (size,) * n, cost(size)
