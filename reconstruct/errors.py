@@ -60,7 +60,9 @@ class UnknownLayer(BuildError):
 
 def of_surroundings(error: BaseException) -> ReconstructError | None:
     """What to say where memory does not suffice or a framework is not installed; None for any other error."""
-    if isinstance(error, MemoryError):
+    # C code that got no memory and did not say so (CPython 3.11, Objects/call.c, `_Py_CheckFunctionResult`)
+    unsaid = isinstance(error, SystemError) and "without exception set" in str(error)
+    if isinstance(error, MemoryError) or unsaid:
         hint = "a machine with more memory may do, or a higher limit where there is one: --limit recover_bytes=…"
         return ReconstructError("there is not enough memory for it", hint=hint)
     if not isinstance(error, ModuleNotFoundError) or error.name not in ("tensorflow", "keras", "tf_keras"):

@@ -129,14 +129,14 @@ def _recover(path: str, options: Options, pool: WorkerPool, say: Progress) -> Re
 
 
 def _climb(recovery: Recovery, options: Options, pool: WorkerPool, say: Progress) -> None:
-    from reconstruct.runtimes import incomplete, keras_3
-
     result = recovery.result
     say("reading")
     artifact, fresh = _read(recovery, options)
     if artifact.model is None:
         inferring.climb(recovery, artifact, options, say)
         return
+    from reconstruct.runtimes import incomplete, keras_3
+
     artifact = _as_told(recovery, artifact, options)
     artifact, options, given = _with_code(recovery, artifact, options, say)
     outcome = _translated(recovery, artifact, given)
