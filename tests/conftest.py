@@ -1,5 +1,6 @@
 """What all tests share: the fixtures of genuine Keras versions, and the same environment on every machine."""
 
+import gc
 import json
 import os
 import tempfile
@@ -65,6 +66,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "saved_model" in metafunc.fixturenames:
         manifest = load_manifest()
         metafunc.parametrize("saved_model", manifest, ids=[entry.file for entry in manifest])
+
+
+def pytest_collection_finish() -> None:
+    """What importing the frameworks left is no garbage: Keras, which looks for some whenever it forgets its models, need
+    not look through all of that, hundreds of times."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -34,8 +34,7 @@ def test_seeds_with_changed_bytes(name: str) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is for Linux on x86-64")
 def test_coverage_leads_to_nothing_new(tmp_path: Path) -> None:
-    names = ["hdf5_structures", "lambda_code"]
-    command = [sys.executable, ROOT / "scripts" / "fuzz", "--seconds", "2", "--corpus", tmp_path, *names]
+    command = [sys.executable, ROOT / "scripts" / "fuzz", "--seconds", "2", "--corpus", tmp_path, "hdf5_structures"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert [path.name for path in tmp_path.iterdir()] == ["hdf5_structures"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -23,12 +24,21 @@ def model(bias: float = 0.0) -> keras.Model:
     return made
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two models and their goldens."""
+    folder = tmp_path_factory.mktemp("recorded")
+    models = [folder / "a.keras", folder / "b.keras"]
+    for path in models:
+        model().save(path)
+    reconstruct.record(models, folder / "goldens")
+    return folder
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Path:
+def project(recorded: Path, pytester: pytest.Pytester) -> Path:
     """A project with two models, their goldens, and a test of its own."""
-    for name in ("a", "b"):
-        model().save(pytester.path / f"{name}.keras")
-    reconstruct.record([pytester.path / "a.keras", pytester.path / "b.keras"], pytester.path / "goldens")
+    shutil.copytree(recorded, pytester.path, dirs_exist_ok=True)
     pytester.makepyfile(
         test_own="""
         def test_own(saved_model):
