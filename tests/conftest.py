@@ -69,7 +69,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What importing the frameworks left is no garbage: Keras, which looks for some whenever it forgets its models, need
+    """What importing the frameworks left is no garbage: Keras looks for some whenever it forgets its models, and need
     not look through all of that, hundreds of times."""
     gc.collect()
     gc.freeze()
