@@ -55,6 +55,7 @@ class Context:
     beside: tuple[int, ...] = ()  # how many numbers the other outputs of the model have
     steps: int | None = None  # how many steps its first input has
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
+    oblong: bool = False  # whether the sides of square images may be treated unlike, too
     task: str | None = None
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
     measured: Mapping[Any, float] = field(default_factory=dict)  # what statistics say of an activation or its slope
@@ -117,14 +118,14 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
     shape = shapes[0] if shapes else ()
     ranked = _ranked(layer, shape)
     n = spatial(ranked.class_name)
-    # Sides are treated alike unless the image itself is oblong
-    oblong = not context.guessed and len(shape) == 3 and shape[0] != shape[1]
+    # Sides are treated alike unless the image itself is oblong, or nothing else fits
+    oblong = not context.guessed and len(shape) == 3 and (shape[0] != shape[1] or context.oblong)
     if layer.is_model:
         yield from _known(fitted(layer, shape), context)
     elif name in ("Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D"):
-        yield from _convolutions(layer, n, context, oblong)
+        yield from _convolutions(layer, n, shape, context, oblong)
     elif name == "ConvLSTM2D":
-        for option in _convolutions(layer, n, context, oblong):
+        for option in _convolutions(layer, n, shape, context, oblong):
             for every, cost in ((False, 0.3), (True, 1.2)):
                 yield Option(with_field(option.layer or layer, "return_sequences", every), option.cost + cost)
     elif name.endswith("Transpose"):
@@ -211,7 +212,7 @@ def _known(model: Layer, context: Context) -> Iterator[Option]:
 ENLARGING = frozenset("UpSampling1D UpSampling2D UpSampling3D Conv1DTranspose Conv2DTranspose Conv3DTranspose".split())
 
 
-def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> Iterator[Option]:
+def _convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_too: bool) -> Iterator[Option]:
     kernel = layer.config["kernel_size"]
     single = all(k == 1 for k in kernel)
     # Without Flatten the sizes are kept, in images to images and in deep classifiers alike
@@ -221,6 +222,8 @@ def _convolutions(layer: Layer, n: int, context: Context, oblong_too: bool) -> I
     unlike = ENLARGING | {"Add", "Bidirectional", *ALL_RECURRENT}  # before recurrent layers 4 of 5 are the same
     if ends_in_numbers and not context.classes & unlike and (n == 1 or max(kernel) % 2 == 0):
         costs = priors.PADDING_UNSAID
+    if any(k == size for k, size in zip(kernel, shape[-n - 1 :], strict=False) if k > 3):  # over all of an axis
+        costs = {**costs, "valid": 0.1, "same": 2.5}
     paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
     # A decoder does not make smaller again what it has made larger
     change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 else 0.0)
@@ -267,17 +270,24 @@ def _poolings(layer: Layer, n: int, shape: Shape, context: Context, oblong_too: 
         yield Option(layer.having(pool_size=[whole] * n, strides=[whole] * n, padding="valid"), 1.5)
     for (size, a), (padding, b) in itertools.product(priors.POOL.items(), priors.POOL_PADDING.items()):
         yield Option(layer.having(pool_size=[size] * n, strides=[size] * n, padding=padding), a + b)
-        if size == 3:
-            yield Option(layer.having(pool_size=[3] * n, strides=[2] * n, padding=padding), 2.4 + b)
+        if size in _OVERLAPPING:
+            yield Option(layer.having(pool_size=[size] * n, strides=[2] * n, padding=padding), _OVERLAPPING[size] + b)
         if size in (2, 3):
             yield Option(layer.having(pool_size=[size] * n, strides=[1] * n, padding=padding), 4.0 + b)
         if size == 2 and n == 2 and padding == "valid":  # of images with channels last, as old code has it by mistake
             yield Option(
                 layer.having(pool_size=[2, 2], strides=[2, 2], padding=padding, data_format="channels_first"), 6.0
             )
-    if n == 2 and oblong_too:
+    if n == 2 and 1 in shape[:2]:  # of which one axis alone is left, as of signals of several channels
+        for (size, a), (padding, b) in itertools.product(priors.POOL_OF_STEPS.items(), priors.POOL_PADDING.items()):
+            pool = [1, size] if shape[0] == 1 else [size, 1]
+            yield Option(layer.having(pool_size=pool, strides=pool, padding=padding), a + b)
+    elif n == 2 and oblong_too:
         for oblong in ([1, 2], [2, 1], [2, 4], [4, 2], [1, 3], [3, 1], [1, 4], [4, 1], [2, 3], [3, 2]):
             yield Option(layer.having(pool_size=oblong, strides=oblong, padding="valid"), 4.5)
+
+
+_OVERLAPPING = {3: 2.4, 4: 5.0, 5: 5.0}  # pools that go on by 2
 
 
 def _recurrent(layer: Layer, context: Context, decodes: bool) -> Iterator[Option]:

@@ -61,7 +61,7 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Arr
     with np.errstate(all="ignore"):
         y = function(layer, x, w, keras_2)
         activation = layer.config.get("activation")
-        if activation is not None and name not in RECURRENT:
+        if activation is not None and name not in (*RECURRENT, "ConvLSTM2D"):
             y = activate(activation, y, keras_2)
     return y
 
@@ -396,6 +396,24 @@ def _lstm(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -> Arra
     return _steps(layer, x, w, step)
 
 
+def _conv_lstm(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -> Array:
+    """The states keep their size, whatever the inputs are padded to (Keras 3, layers/rnn/conv_lstm.py)."""
+    act, gate = _gates(layer, keras_2)
+    strides, dilation, padding = _settings(layer)
+    flat = x.reshape(-1, *x.shape[2:])
+    inner = _convolve(flat, w["kernel"], strides, dilation, padding) + w.get("bias", np.float32(0))
+    inner = inner.reshape(*x.shape[:2], *inner.shape[1:])
+    h = c = np.zeros((*inner[:, 0].shape[:-1], inner.shape[-1] // 4), "float32")
+    outputs = []
+    for t in range(inner.shape[1]):
+        z = inner[:, t] + _convolve(h, w["recurrent_kernel"], [1] * len(strides), [1] * len(strides), "same")
+        i, f, g, o = np.split(z, 4, -1)
+        c = gate(f) * c + gate(i) * act(g)
+        h = gate(o) * act(c)
+        outputs.append(h)
+    return np.stack(outputs, 1) if layer.config.get("return_sequences") else h
+
+
 def _gru(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -> Array:
     act, gate = _gates(layer, keras_2)
     after = bool(layer.config.get("reset_after", True))
@@ -512,6 +530,7 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
     "Embedding": _embedding,
     "PReLU": _prelu,
     "LSTM": _lstm,
+    "ConvLSTM2D": _conv_lstm,
     "GRU": _gru,
     "SimpleRNN": _simple_rnn,
     "MultiHeadAttention": _attention,

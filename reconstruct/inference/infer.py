@@ -35,6 +35,7 @@ GRAPH_SECONDS = 5.0
 FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
+MOST_ALIKE = 40  # forms whose layers treat the sides of square images unlike, all of a kind alike
 ALIKE = 0.7  # what it costs that layers of a kind are not all made alike
 
 
@@ -189,6 +190,12 @@ def _forms_of(
         for form in found:
             any_found = True
             yield form, around
+        if hints.examples is not None and any(n.layer.class_name.endswith("Pooling2D") for n in wiring.nodes):
+            apart = [replace(c, oblong=True) for c in around]
+            start = [starts[i][0][0] for i in wiring.inputs]
+            alike = itertools.islice(tied(wiring, apart, start, targets, until), MOST_ALIKE)
+            unlike = forms(wiring, apart, starts, targets, until, seconds)
+            yield from ((form, apart) for form in itertools.chain(alike, unlike))
         if any_found or hints.shapes is not None:
             return
 

@@ -54,6 +54,9 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         if core.config.get("reset_after"):
             gate = priors.GATE_SINCE
         return {"activation": priors.RECURRENT} | ({} if name == "SimpleRNN" else {"recurrent_activation": gate})
+    if name == "ConvLSTM2D":  # whose gates tf_keras has kept (tf_keras/src/layers/rnn/conv_lstm2d.py)
+        gate = priors.GATE_BEFORE_2_3 if context.version < (3, 0, 0) else priors.GATE_SINCE
+        return {"activation": priors.RECURRENT, "recurrent_activation": gate}
     if name == "LeakyReLU":
         of_images = "Reshape" in context.classes or any("Conv" in c for c in context.classes)
         pooled_too = any("Pooling" in c for c in context.classes)
@@ -207,7 +210,8 @@ TASKS = tuple(_TASKS)
 
 def _of_activation_layer(context: Context) -> Mapping[str, float]:
     if not context.last:
-        return priors.ACTIVATION_LAYER
+        between = bool(context.following) and context.following[0].class_name == "Dot"
+        return {**priors.ACTIVATION_LAYER, "softmax": 0.05} if between else priors.ACTIVATION_LAYER  # of attention
     before = next((n for n in context.following if n.weights), None)
     if before is not None:
         costs = dict(_last(before, context))

@@ -122,6 +122,8 @@ SMALLER_IN_DECODER = 4.0  # 0 of 42 convolutions behind a layer that makes image
 STRIDE_TRANSPOSED = {2: 0.4, 1: 1.3, 3: 3.5, 4: 3.0}
 PADDING_TRANSPOSED = {"same": 0.2, "valid": 1.8}
 POOL = {2: 0.15, 3: 2.3, 4: 3.0, 5: 4.5, 8: 4.5}
+# Of signals of several channels that stand side by side, as in EEGNet (Lawhern et al. 2018, arXiv 1611.08024)
+POOL_OF_STEPS = {2: 0.5, 4: 0.5, 8: 0.5, 3: 2.3, 5: 3.0, 16: 3.0}
 POOL_PADDING = {"valid": 0.3, "same": 1.4}
 UP = {2: 0.1, 3: 3.0, 4: 3.0}
 # Heights, widths and lengths that a model is given, where Flatten decides a product only

@@ -236,7 +236,8 @@ class Solution:
         return self.solved and self.held_back_error is not None and self.held_back_error <= TOLERANCE
 
 
-MOST_FORMS = 150
+MOST_FORMS = 5000
+FORMS_VARIED = 150  # in which more than the likeliest values are tried
 MOST_COST = 7.0  # of an alternative that is tried in place of another
 PATTERNS = 24
 FEW_PATTERNS = 6  # for forms that are not among the likeliest: the nearest are looked at again
@@ -263,7 +264,8 @@ class Search:
         number = itertools.count()
         started, span = time.monotonic(), self.until - time.monotonic()
         for k, each in enumerate(itertools.islice(candidates, MOST_FORMS)):
-            for values in itertools.islice(patterns(each), PATTERNS if k < 3 else FEW_PATTERNS):
+            count = PATTERNS if k < 3 else FEW_PATTERNS if k < FORMS_VARIED else 1
+            for values in itertools.islice(patterns(each), count):
                 found = self._try(each, values, seen, number)
                 if found is not None:
                     return found
@@ -443,7 +445,7 @@ def refined(evaluator: Evaluator, examples: Examples, solution: Solution, until:
     improved = True
     while improved and solution.error > NOISE:
         improved = False
-        for changed in moves(each, solution.values):
+        for changed in sorted(moves(each, solution.values), key=each.cost):  # back to what is likelier first
             if time.monotonic() > until:
                 return solution
             found = _agreeing(evaluator, examples, each, changed)

@@ -78,6 +78,35 @@ def test_held_back_examples_that_differ_do_not_confirm() -> None:
     assert not result.confirmed
 
 
+def test_examples_decide_the_activation_and_the_gates_of_a_convolutional_lstm() -> None:
+    source = artifact(group("conv_lst_m2d", (3, 3, 2, 8), (3, 3, 2, 8), (8,)))
+    x = RNG.standard_normal((4, 3, 6, 6, 2)).astype("float32")
+    chosen = {"activation": "relu", "recurrent_activation": "hard_sigmoid", "padding": "same", "return_sequences": True}
+    result = infer(
+        source, Hints(input_shape=[[None, 6, 6, 2]], examples=([x], [computed(source, x, chosen)]), budget=30)
+    )
+    assert result.confirmed
+    assert {k: layers(result)[1].config[k] for k in chosen} == chosen
+
+
+def test_pools_that_treat_the_sides_of_a_square_image_unlike_are_found_where_no_others_fit() -> None:
+    source = artifact(
+        group("conv2d_1", (3, 3, 1, 4), (4,)),
+        group("max_pooling2d_1"),
+        group("conv2d_2", (3, 3, 4, 4), (4,)),
+        group("max_pooling2d_2"),
+        group("flatten_1"),
+        group("dense_1", (24, 3), (3,)),
+    )
+    x = RNG.standard_normal((4, 32, 32, 1)).astype("float32")
+    conv = {"activation": "relu", "strides": [1, 1], "padding": "valid"}
+    pool = {"pool_size": [4, 2], "strides": [4, 2], "padding": "valid"}
+    outputs = computed(source, x, conv, pool, conv, pool, {}, {"activation": "softmax"})
+    result = infer(source, Hints(input_shape=[[32, 32, 1]], examples=([x], [outputs]), budget=30))
+    assert result.confirmed
+    assert [n.config["pool_size"] for n in layers(result) if "Pooling" in n.class_name] == [[4, 2], [4, 2]]
+
+
 def test_examples_that_no_choice_explains_are_not_agreed_with() -> None:
     noise = RNG.standard_normal((12, 3)).astype("float32")
     result = infer(MLP, Hints(examples=([INPUTS], [noise]), budget=3))
