@@ -20,6 +20,7 @@ from reconstruct.errors import NotEquivalent
 from reconstruct.inspection import missing_objects
 from reconstruct.objects import custom, known, lambdas, own_names
 from reconstruct.objects.source import Candidate, Source, Wanted
+from reconstruct.objects.source.candidates import MAX_CHOICES
 from reconstruct.runtimes import legacy_code, source_findings, source_training
 from reconstruct.runtimes.source_findings import Trial
 from reconstruct.runtimes.source_trials import prepared, same, tried, with_arguments, without_unusable
@@ -78,19 +79,26 @@ def _choose(
     chosen.findings += source_findings.about_tree(source, [w for w in wanted if w.name not in _known(artifact, given)])
     trials: list[Trial] = []
     choices = itertools.chain(source.choices([*wanted, *alike]), source.choices(wanted) if alike else ())
-    for number, choice in enumerate(choices):
-        if alike and any(t.error is None for t in trials) and not any(w.name in choice for w in alike):
-            break  # what the tree has by a name of Keras fits
-        trial = tried(artifact, given, prepared(source, choice, folder / str(number)), examples)
+
+    def attempt(choice: Mapping[str, Candidate]) -> None:
+        trial = tried(artifact, given, prepared(source, choice, folder / str(len(trials))), examples)
         if trial.error is not None:
             trial = with_arguments(artifact, given, trial, wanted, examples) or trial
         trials.append(trial)
+
+    for choice in choices:
+        if alike and any(t.error is None for t in trials) and not any(w.name in choice for w in alike):
+            break  # what the tree has by a name of Keras fits
+        attempt(choice)
     if not wanted and not any(t.error is None for t in trials):
         return {}
     if not trials:
         return {}
+    taken = next((t for t in trials if t.error is None), trials[0])
+    others = _untried(source, [*wanted, *alike], taken, trials) if taken.error is None else []
+    for choice in others[:MAX_CHOICES]:
+        attempt(choice)
     fitting = [t for t in trials if t.error is None]
-    taken = fitting[0] if fitting else trials[0]
     left, unusable = without_unusable(artifact, given, source, taken, examples)
     chosen.findings += unusable
     if left is None:
@@ -102,11 +110,30 @@ def _choose(
     if taken.arguments and examples is None:
         chosen.doubt = source_findings.assumed_arguments(taken)
         chosen.findings.append(chosen.doubt)
-    others = [t for t in fitting if t is not taken and not same(t, taken)]
-    if others and examples is None:
-        chosen.doubt = source_findings.ambiguous(taken, others)
+    different = [t for t in fitting if t is not taken and not same(t, taken)]
+    places = [c.place for choice in others[MAX_CHOICES:] for n, c in choice.items() if c is not taken.choice[n]]
+    places += [place for each in [*wanted, *alike] if each.name in taken.choice for place in source.acting(each)]
+    if examples is None and (different or places):
+        ambiguous = source_findings.ambiguous(taken, different) if different else None
+        chosen.doubt = ambiguous or source_findings.not_compared(taken, places)
         chosen.findings.append(chosen.doubt)
     return taken.choice
+
+
+def _untried(
+    source: Source, wanted: Sequence[Wanted], taken: Trial, trials: Sequence[Trial]
+) -> list[dict[str, Candidate]]:
+    """The choice that was taken with another definition of one name each, which no choice that fits has had."""
+    known = {(n, c.place) for t in trials if t.error is None for n, c in t.choice.items()}
+    seen = [{n: c.place for n, c in t.choice.items()} for t in trials]
+    found = [
+        {**taken.choice, each.name: candidate}
+        for each in wanted
+        if each.name in taken.choice
+        for candidate in source.candidates(each)
+        if (each.name, candidate.place) not in known
+    ]
+    return [choice for choice in found if {n: c.place for n, c in choice.items()} not in seen]
 
 
 def _wanted(artifact: Artifact, given: Mapping[str, Any]) -> Iterator[Wanted]:

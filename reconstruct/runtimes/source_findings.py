@@ -124,6 +124,19 @@ def ambiguous(taken: Trial, others: Sequence[Trial]) -> Finding:
     )
 
 
+def not_compared(taken: Trial, places: Sequence[str]) -> Finding:
+    """Definitions that may be the right ones too, and that were not run: too many, or more than a definition."""
+    used = ", ".join(c.place for c in taken.choice.values())
+    return Finding(
+        "source_ambiguous",
+        "warning",
+        "model",
+        f"{used} was taken, and other definitions of the name were not run, so that nothing tells whether they compute "
+        f"the same: {'; '.join(places[:SHOWN])}{'; …' if len(places) > SHOWN else ''}",
+        "give examples of inputs and their true outputs: --examples E.npz; or the right code: --custom FILE.py",
+    )
+
+
 def doubtful_name(name: str, candidate: Candidate) -> Finding:
     """An activation by a name of Keras's own, which the tree has too, and which computes something else there."""
     return Finding(

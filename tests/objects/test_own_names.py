@@ -69,6 +69,36 @@ def test_no_doubt_of_a_class_that_saved_its_arguments() -> None:
     assert unsaved.doubt(_model(Layer("Mix", "mix", {})), {}) is None
 
 
+class Handed(Mix):
+    """Its arguments are those of its base, and those it takes out of the rest."""
+
+    def __init__(self, units: int = 4, **options: Any) -> None:
+        self.units, self.beta, self.bias = units, options.pop("beta", 0.25), options["shift"]
+        options["stored"] = 1
+        super().__init__(**options)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"units": self.units}
+
+
+def test_arguments_that_a_config_forgets_or_a_base_has_are_a_doubt() -> None:
+    finding = unsaved.doubt(_model(Layer("Handed", "h", {"name": "h", "units": 2})), {"Handed": Handed})
+    assert finding is not None
+    assert ": h.beta=0.25, h.shift=…, h.alpha=0.5;" in finding.message
+
+
+class Shifted:
+    def __init__(self, power: int = 3, bias: float = 1.0, use_bias: bool = True, units: int | None = None) -> None:
+        self.all = power, bias, use_bias, units
+
+
+def test_a_number_that_a_weight_has_as_a_side_is_told_by_it_only_where_it_is_a_size() -> None:
+    three = Tensor("W", (3, 1), "float32", lambda: np.ones((3, 1), "float32"))
+    finding = unsaved.doubt(_model(Layer("Shifted", "s", {}, weights={"W": three})), {"Shifted": Shifted})
+    assert finding is not None
+    assert ": s.power=3, s.bias=1.0;" in finding.message
+
+
 class Attention:
     def __init__(self, return_sequences: bool = True, name: str | None = None, **options: Any) -> None:
         self.return_sequences = return_sequences

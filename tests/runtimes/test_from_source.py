@@ -7,6 +7,7 @@ import pytest
 
 import reconstruct
 from reconstruct.objects import custom
+from reconstruct.objects.source.candidates import MAX_CHOICES
 from reconstruct.readers import read
 from reconstruct.runtimes import from_source
 
@@ -36,6 +37,30 @@ def test_a_definition_that_differs_for_large_values_alone_is_a_doubt(
     keras.Model(inputs, scaled()(inputs)).save(tmp_path / "m.keras")
     chosen = from_source.choose(read(tmp_path / "m.keras", trust=True), str(tmp_path), {})
     assert (chosen.doubt is not None) == ambiguous
+
+
+@pytest.mark.parametrize("last", ["x * 3", "x * self.factor + 0"])
+def test_every_definition_of_a_name_is_compared(tmp_path: Path, last: str) -> None:
+    for number in range(MAX_CHOICES + 1):
+        call = "self.factor * x" if number == 0 else f"x * self.factor + 0 * {number}"
+        (tmp_path / f"a{number:02}.py").write_text(SCALED.format(call))
+    (tmp_path / "b.py").write_text(SCALED.format(last))
+    inputs = keras.Input((4,))
+    scaled = custom.load([str(tmp_path / "a00.py")])["Scaled"]
+    keras.Model(inputs, scaled()(inputs)).save(tmp_path / "m.keras")
+    chosen = from_source.choose(read(tmp_path / "m.keras", trust=True), str(tmp_path), {})
+    assert (chosen.doubt is not None) == (last == "x * 3")
+
+
+def test_a_definition_that_is_not_run_is_a_doubt_of_the_one_that_is(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(SCALED.format("x * self.factor"))
+    inputs = keras.Input((4,))
+    scaled = custom.load([str(tmp_path / "a.py")])["Scaled"]
+    keras.Model(inputs, scaled()(inputs)).save(tmp_path / "m.keras")
+    (tmp_path / "b.py").write_text(SCALED.format("x * 3").replace("    def call", "    print()\n\n    def call"))
+    chosen = from_source.choose(read(tmp_path / "m.keras", trust=True), str(tmp_path), {})
+    assert chosen.doubt is not None
+    assert "b.py" in chosen.doubt.message
 
 
 def test_a_definition_that_cannot_be_built_leaves_a_placeholder_and_says_the_line(tmp_path: Path) -> None:
