@@ -36,15 +36,19 @@ def place(reader: Reader, root: Node) -> None:
         for address in left():
             reader.fill(root.enter((LOST_AND_FOUND, unnamed(address))), found[address])
     else:
-        reader.deleted = [found[address] for address in left()]
+        headers = [found[address] for address in left()]  # of a group whose table was found otherwise, nothing is gone
+        reader.deleted = [h for h in headers if h.is_dataset or not reader.seen.keys() >= set(_addresses(reader, h))]
 
 
 def _may_miss_members(node: Node) -> bool:
-    """Whether a header to which nothing leads may be of what was in a group: not if all that its list names is there.
+    """Whether a header to which nothing leads may be what a node has lost, or what was in a group: not if all that its
+    list names is there.
 
     What a table lists without the place of a table of its own is no group: HDF5 notes the one of each group that it
     makes beside its name (H5Gent.c, `H5G__link_to_ent`).
     """
+    if node.array is not None and node.array.shape is None:
+        return True  # its name leads nowhere
     listed = names.listed(node.attributes, "weight_names")
     return node.open and (listed is None or any(node.at(path).array is None for path in names.paths(listed)))
 

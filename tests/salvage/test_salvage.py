@@ -286,6 +286,21 @@ def test_it_says_what_it_does(tmp_path: Path) -> None:
     assert stages == ["reading", "searching for what has lost its place", "writing", "reading back what was written"]
 
 
+def test_an_array_whose_name_leads_nowhere_is_lost_and_not_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("dense")
+        file.attrs["layer_names"], group.attrs["weight_names"] = [b"dense"], [b"kernel:0", b"bias:0"]
+        group["kernel:0"], group["bias:0"] = np.eye(30), np.arange(30.0)
+        address = h5py.h5o.get_info(group["bias:0"].id).addr
+    data = path.read_bytes()
+    table = data.rindex(b"SNOD")
+    entry = data.index(address.to_bytes(8, "little"), table)
+    found, got = salvaged(tmp_path, data[:entry] + b"\0" * 8 + data[entry + 8 :])
+    assert "deleted" not in {f.code for f in found.findings}
+    assert any(np.array_equal(value, np.arange(30.0)) for value in got.values())
+
+
 def test_what_was_deleted_before_is_not_taken_for_lost(tmp_path: Path) -> None:
     """A table that is whole says what is in its group, also where the names are gone."""
     path = tmp_path / "model.h5"
