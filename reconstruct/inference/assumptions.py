@@ -76,6 +76,18 @@ def of_structure(form: Form, fitting: Iterable[Form]) -> Iterator[dict[str, Any]
             yield assumption(layer.path or "model", message, alternatives[:6], setting)
 
 
+def of_inputs(model: Layer) -> Iterator[dict[str, Any]]:
+    """The heights, widths and lengths that inputs were given because strides, padding and pools fit them."""
+    for layer in model.walk():
+        shape = layer.config.get("batch_shape", [])[1:] if layer.class_name == "InputLayer" else []
+        if any(n is not None for n in shape[:-1]):
+            size = ",".join("?" if n is None else str(n) for n in shape)
+            message = (
+                f"the input {layer.name!r} is taken to be {size}, and strides, padding and pools to be what suits that"
+            )
+            yield {**assumption(layer.path, message, [], None), "set": "--input-shape SHAPE"}
+
+
 def assumption(path: str, message: str, alternatives: Sequence[Any], setting: str | None) -> dict[str, Any]:
     """What is assumed, and of what else the user may choose by which setting."""
     found: dict[str, Any] = {"path": path, "message": message, "alternatives": list(alternatives)}

@@ -12,7 +12,7 @@ from typing import Any
 from reconstruct.artifact import KERAS_3, Artifact, Finding, Graph, Layer, Writer
 from reconstruct.inference import search
 from reconstruct.inference.assembly import assembled
-from reconstruct.inference.assumptions import assumption, findings_of, of_numbers, of_structure, unmet
+from reconstruct.inference.assumptions import assumption, findings_of, of_inputs, of_numbers, of_structure, unmet
 from reconstruct.inference.channels import taken_by
 from reconstruct.inference.choices import ENLARGING, Context, inner
 from reconstruct.inference.entries import starts_of
@@ -261,6 +261,8 @@ def _inferred(
     assumptions = list(of_numbers(opened, values, layers, left))
     if left is None and form.wiring.cost:
         assumptions.append(assumption("model", form.wiring.reason, form.wiring.alternatives, None))
+    if hints.shapes is None:
+        assumptions += of_inputs(model)
     findings = (*findings_of(evidence), *unmet(model, hints.settings))
     # What does not say who wrote it is of Keras 3, where it lists no layers, and not of Keras 1
     writer = artifact.writer if artifact.lists_layers else dialect

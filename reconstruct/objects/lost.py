@@ -39,7 +39,7 @@ def treated(artifact: Artifact, fresh: bool) -> tuple[Artifact, list[Finding]]:
         if id(layer) not in bare and not lost:
             return layer.map_parts(lambda _, part: visit(part))
         if fresh and is_stock(layer) and len(lost) == len(layer.weights):
-            findings.append(_fresh(layer.path, "all weights are"))
+            findings.append(_fresh(layer.path, f"all weights of {layer.name} are"))
             return layer.replace(weights={})
         if fresh and is_stock(layer) and all(layer.weights[name].shape for name in lost):
             return _refreshed(layer, findings)
@@ -79,7 +79,7 @@ def _refreshed(layer: Layer, findings: list[Finding]) -> Layer:
     for name, tensor in layer.weights.items():
         if tensor.lost:
             weights[name] = constant(tensor.name, initial(name, tensor))
-            findings.append(_fresh(layer.path, f"{name} {tensor.shape} is"))
+            findings.append(_fresh(layer.path, f"{name} {tensor.shape} of {layer.name} is"))
     return layer.replace(weights=weights)
 
 

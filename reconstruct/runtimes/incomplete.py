@@ -50,6 +50,6 @@ def build(
 def assumed_shapes(model: Any) -> list[dict[str, str]]:
     """The shapes of what placeholders give, which nothing in the file states."""
     return [
-        {"path": use.layer, "message": f"it gives {', '.join(map(str, use.outputs))}, going by what follows it"}
+        {"path": use.layer, "message": f"{use.layer} is taken to give {', '.join(map(str, use.outputs))}"}
         for use in keras_3.placeholders(model)
     ]

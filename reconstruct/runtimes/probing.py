@@ -43,7 +43,13 @@ def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
             path=empty.path,
             hint="what `adapt` learnt is in .keras files, not in HDF5 files: save the model as .keras where it runs",
         ) from problem
+    message = f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}"
+    place = places.place_of(problem)
+    if place:
+        raise BuildError(
+            message, path=place, hint="that line of your own code, or what the stub calls its weights"
+        ) from problem
     raise BuildError(
-        f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",
+        message,
         hint="give the shape of its input: --input-shape 28,28,1 (without the batch axis)",
     ) from problem

@@ -222,3 +222,11 @@ def test_hostile_names_are_only_names() -> None:
     name = "a/../../etc/passwd\n(a+)+$" + "x" * 5000
     result = infer(artifact(group(name, (3, 2), (2,))), Hints())
     assert [n.class_name for n in layers(result)] == ["InputLayer", "Dense"]
+
+
+def test_sizes_that_weights_only_suit_are_assumptions() -> None:
+    source = artifact(group("conv2d_1", (3, 3, 1, 4), (4,)), group("dense_1", (144, 3), (3,)))
+    guessed = [a for a in infer(source, Hints()).assumptions if a.get("set") == "--input-shape SHAPE"]
+    assert "is taken to be 8,8,1" in guessed[0]["message"]
+    given = infer(source, Hints(input_shape=[(8, 8, 1)]))
+    assert not any(a.get("set") == "--input-shape SHAPE" for a in given.assumptions)
