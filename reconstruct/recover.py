@@ -47,7 +47,7 @@ _NOT_IN_ORACLES = Finding(
     "custom_objects_not_in_oracles",
     "info",
     "model",
-    "custom_objects= holds objects of this process, which the processes of oracles cannot have",
+    "classes given as objects, or registered in this process, are not there in the processes of oracles",
     "give the file with their code as custom=[…], or examples=",
 )
 
@@ -219,6 +219,7 @@ def _with_code(
 
     legacy_code.written_by(artifact.writer)
     known = keras_3.registered()
+    recovery.in_process = frozenset({**known, **custom_code.REGISTRY, **options.custom_objects})
     code = custom_code.load(options.custom)
     given = {**known, **keras_3.registered_for_one(known), **code, **options.custom_objects}
     if options.source is not None:
@@ -262,9 +263,9 @@ def _prove(recovery: Recovery, artifact: Artifact, outcome: Outcome, options: Op
     from reconstruct.runtimes import probing
 
     result = recovery.result
-    assert outcome.artifact.model is not None
+    assert recovery.form is not None
     try:
-        made, outputs = probing.runnable(recovery._model, outcome.artifact.model)
+        made, outputs = probing.runnable(recovery._model, recovery.form)
     except probing.Unwritten as error:
         recovery.add(Finding("not_implemented", "error", "model", error.message, error.hint))
         recovery.stop(error.message)
@@ -279,7 +280,8 @@ def _prove(recovery: Recovery, artifact: Artifact, outcome: Outcome, options: Op
     # Examples are the original's, whatever wrote the file
     doubts = [] if options.examples is not None and not recovery.random else recovery.doubts
     result.status = _status(verdict, doubts, result.assumptions)
-    if options.custom_objects and verdict.agrees is None:
+    used = any(custom_code.find(recovery.in_process, n.class_name, n.package) for n in recovery.form.walk())
+    if verdict.agrees is None and (used or options.custom_objects):
         recovery.add(_NOT_IN_ORACLES)
     recovery._expected = list(zip(made, outputs, strict=True))
     _take_native(recovery, outcome)

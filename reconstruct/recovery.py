@@ -66,6 +66,7 @@ class Recovery:
     artifact: Artifact | None = None  # the file as it was read
     form: Layer | None = None  # the model as plain data, in the form of Keras 3
     doubts: list[Finding] = field(default_factory=list)  # an oracle would read the file as we do, right or wrong
+    in_process: frozenset[str] = frozenset()  # names of objects that only this process has
     random: bool = False  # it draws numbers in every call: outputs are compared with fixed ones in their place
 
     @property

@@ -304,9 +304,12 @@ def test_a_custom_layer_that_is_given_in_python(tmp_path: Path, how: str, monkey
         reconstruct.register("Swirl")(cls)
     else:
         given = {"custom_objects": {"Swirl": cls}}
-    recovery = reconstruct.recover(swirl(tmp_path), examples=tmp_path / "e.npz", pool=NoPool(), **given)
+    path = swirl(tmp_path)
+    recovery = reconstruct.recover(path, examples=tmp_path / "e.npz", pool=NoPool(), **given)
     assert recovery.status == "verified", recovery.report
     assert recovery.report["portable"] is False
+    unproven = reconstruct.recover(path, verify=False, pool=NoPool(), **given)
+    assert "custom_objects_not_in_oracles" in {f.code for f in unproven.result.findings}
 
 
 def test_a_class_that_stands_in_under_another_name_can_be_saved(tmp_path: Path) -> None:

@@ -498,4 +498,5 @@ def _unknown(group: Group, named: str | None) -> Layer:
         weights[name] = tensor
     layer = Layer(named or "".join(p.title() for p in (group.kind or "layer").split("_")), group.name, weights=weights)
     message = f"the tensors of {group.name!r} are those of no layer that Keras has"
-    return placeholder(layer, Missing("layer", layer.class_name, message, "give its code: --custom FILE.py"))
+    hint = f"give its code, as a class {layer.class_name}: reconstruct stub FILE -o layers.py, and --custom layers.py"
+    return placeholder(layer, Missing("layer", layer.class_name, message, hint))
