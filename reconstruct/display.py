@@ -205,7 +205,11 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     verification = result["verification"]
     asked = [t for t in verification["tried"] if t["oracle"] != "any"]
     if verification["oracle"] is None:
-        reason = "no oracle could run the original" if asked and not result["assumptions"] else _reason(result)
+        said = [t["outcome"] for t in verification["tried"] if t["oracle"] == "any"]
+        if result["assumptions"] and said:  # which are listed below
+            reason = _short(said[0])
+        else:
+            reason = "no oracle could run the original" if asked and not result["assumptions"] else _reason(result)
         yield f"not compared: {reason}"
     else:
         yield f"compared with {clean(verification['oracle'])}: {_errors(verification)}"
@@ -227,7 +231,10 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     found = {finding["message"] for finding in result["findings"]}
     assumptions = [a for a in result["assumptions"] if a["message"] not in found]  # those are shown with their hints
     for assumption in assumptions[:_MOST_ASSUMPTIONS]:
-        yield f"assumed of {clean(assumption['path'])}: {_short(assumption['message'])}"
+        others = ", ".join(map(str, assumption.get("alternatives", ())))
+        way = "; ".join(part for part in (others and f"or {others}", assumption.get("set")) if part)
+        tail = f" ({_short(way)})" if way else ""
+        yield f"assumed of {clean(assumption['path'])}: {_short(assumption['message'])}{tail}"
     if len(assumptions) > _MOST_ASSUMPTIONS:
         yield f"  and {len(assumptions) - _MOST_ASSUMPTIONS} more assumptions: --report has all"
     yield from _finding_lines(result["findings"])

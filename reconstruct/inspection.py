@@ -53,7 +53,10 @@ def inspect(path: str | os.PathLike[str], limits: Limits = DEFAULT) -> dict[str,
         "tensors": [_tensor(t.name, t) for t in artifact.tensors],
     }
     if artifact.model is None:
-        facts["note"] = "the file holds weights and no architecture; its config may lie in a JSON file of its own"
+        facts["note"] = (
+            "the file holds weights and no architecture; its config may lie in a JSON file of its own, and without one "
+            "recover infers the architecture"
+        )
         return facts
     facts["model"] = _model(artifact.model)
     changed, changes, findings, stops = _changed(artifact)
