@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconstruct.artifact import Finding, Layer
+from reconstruct.artifact import Finding, Graph, Layer
 from reconstruct.objects import placeholders
 from reconstruct.objects.custom import find
 
@@ -35,8 +35,8 @@ _OF_EVERY_LAYER = ("name", "trainable", "dtype")
 
 def doubt(model: Layer, given: Mapping[str, Any]) -> Finding | None:
     """The arguments of layers for which their defaults had to be taken, where that may matter."""
-    told = {id(n) for outer in model.walk() for n in _of_told_rank(outer)}
-    found = list(dict.fromkeys(text for layer in model.walk() for text in _of(layer, given, id(layer) in told)))
+    graphs = {id(n): outer.graph for outer in model.walk() if outer.graph is not None for n in outer.graph.layers}
+    found = list(dict.fromkeys(text for layer in model.walk() for text in _of(layer, given, graphs.get(id(layer)))))
     if not found:
         return None
     return Finding(
@@ -49,13 +49,12 @@ def doubt(model: Layer, given: Mapping[str, Any]) -> Finding | None:
     )
 
 
-def _of_told_rank(model: Layer) -> Iterator[Layer]:
-    """The layers of which what follows takes outputs of one rank alone: with another it could not be built."""
-    if model.graph is not None:
-        yield from (n for n in model.graph.layers if placeholders.expected(model.graph, n.name).rank is not None)
+def _is_told_rank(graph: Graph | None, layer: Layer) -> bool:
+    """Whether what follows a layer takes outputs of one rank alone: with another the model could not be built."""
+    return graph is not None and placeholders.expected(graph, layer.name).rank is not None
 
 
-def _of(layer: Layer, given: Mapping[str, Any], told: bool) -> Iterator[str]:
+def _of(layer: Layer, given: Mapping[str, Any], graph: Graph | None) -> Iterator[str]:
     name = find(given, layer.class_name, layer.package)
     cls = given[name] if name is not None else None
     if not isinstance(cls, type) or cls.__module__.startswith("reconstruct."):
@@ -72,7 +71,7 @@ def _of(layer: Layer, given: Mapping[str, Any], told: bool) -> Iterator[str]:
             continue
         if (default is None or (type(default) is int and default in sizes)) and _SIZE.search(argument.lower()):
             continue
-        if not (told and argument == "return_sequences"):
+        if argument != "return_sequences" or not _is_told_rank(graph, layer):
             yield f"{layer.name}.{argument}={default!r}"
 
 

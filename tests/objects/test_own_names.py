@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from reconstruct.artifact import Artifact, Graph, Layer, Tensor, Writer
 from reconstruct.objects import own_names, training_parts, unsaved
@@ -123,3 +124,9 @@ def test_parts_for_training_are_found_at_any_depth() -> None:
         training_parts.Part("zeros", "initializer", None),
         training_parts.Part("my_init", "initializer", None),
     ]
+
+
+def test_what_follows_a_layer_is_looked_at_for_classes_of_the_users_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a model of hundreds of layers that takes minutes, and every recovery asks for doubts."""
+    monkeypatch.setattr(unsaved.placeholders, "expected", lambda graph, name: pytest.fail(f"{name} was looked at"))
+    assert unsaved.doubt(_model(Layer("Dense", "d", {"units": 2}), Layer("ReLU", "r", {})), {"Mine": relu}) is None
