@@ -205,11 +205,13 @@ def _result_lines(result: Mapping[str, Any]) -> Iterator[str]:
     verification = result["verification"]
     asked = [t for t in verification["tried"] if t["oracle"] != "any"]
     if verification["oracle"] is None:
-        said = [t["outcome"] for t in verification["tried"] if t["oracle"] == "any"]
-        if result["assumptions"] and said:  # which are listed below
-            reason = _short(said[0])
+        of_all = [t["outcome"] for t in verification["tried"] if t["oracle"] == "any"]
+        if result["assumptions"] and of_all:  # assumptions are listed below
+            reason = _short(of_all[0])
+        elif asked and not result["assumptions"]:  # so is what each of them said
+            reason = "no oracle could run the original"
         else:
-            reason = "no oracle could run the original" if asked and not result["assumptions"] else _reason(result)
+            reason = _reason(result)
         yield f"not compared: {reason}"
     else:
         yield f"compared with {clean(verification['oracle'])}: {_errors(verification)}"

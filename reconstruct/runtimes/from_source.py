@@ -114,8 +114,10 @@ def _choose(
     places = [c.place for choice in others[MAX_CHOICES:] for n, c in choice.items() if c is not taken.choice[n]]
     places += [place for each in [*wanted, *alike] if each.name in taken.choice for place in source.acting(each)]
     if examples is None and (different or places):
-        ambiguous = source_findings.ambiguous(taken, different) if different else None
-        chosen.doubt = ambiguous or source_findings.not_compared(taken, places)
+        if different:
+            chosen.doubt = source_findings.ambiguous(taken, different)
+        else:
+            chosen.doubt = source_findings.not_compared(taken, places)
         chosen.findings.append(chosen.doubt)
     return taken.choice
 

@@ -43,13 +43,10 @@ def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
             path=empty.path,
             hint="what `adapt` learnt is in .keras files, not in HDF5 files: save the model as .keras where it runs",
         ) from problem
-    message = f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}"
     place = places.place_of(problem)
-    if place:
-        raise BuildError(
-            message, path=place, hint="that line of your own code, or what the stub calls its weights"
-        ) from problem
+    shape = "give the shape of its input: --input-shape 28,28,1 (without the batch axis)"
     raise BuildError(
-        message,
-        hint="give the shape of its input: --input-shape 28,28,1 (without the batch axis)",
+        f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",
+        path=place,
+        hint="that line of your own code, or what the stub calls its weights" if place else shape,
     ) from problem

@@ -113,28 +113,27 @@ def assumed_arguments(taken: Trial) -> Finding:
 
 def ambiguous(taken: Trial, others: Sequence[Trial]) -> Finding:
     places = sorted({c.place for t in others for n, c in t.choice.items() if c.place != taken.choice[n].place})
-    used = ", ".join(c.place for c in taken.choice.values())
-    return Finding(
-        "source_ambiguous",
-        "warning",
-        "model",
-        f"other definitions fit the file as well and compute something else: {', '.join(places)}; {used} was taken, "
-        "and an oracle that runs the same code cannot tell",
-        "give examples of inputs and their true outputs: --examples E.npz; or the right code: --custom FILE.py",
+    return _undecided(
+        f"other definitions fit the file as well and compute something else: {', '.join(places)}; {_used(taken)} was "
+        "taken, and an oracle that runs the same code cannot tell"
     )
 
 
 def not_compared(taken: Trial, places: Sequence[str]) -> Finding:
     """Definitions that may be the right ones too, and that were not run: too many, or more than a definition."""
-    used = ", ".join(c.place for c in taken.choice.values())
-    return Finding(
-        "source_ambiguous",
-        "warning",
-        "model",
-        f"{used} was taken, and other definitions of the name were not run, so that nothing tells whether they compute "
-        f"the same: {'; '.join(places[:SHOWN])}{'; …' if len(places) > SHOWN else ''}",
-        "give examples of inputs and their true outputs: --examples E.npz; or the right code: --custom FILE.py",
+    return _undecided(
+        f"{_used(taken)} was taken, and other definitions of the name were not run, so that nothing tells whether they "
+        f"compute the same: {'; '.join(places[:SHOWN])}{'; …' if len(places) > SHOWN else ''}"
     )
+
+
+def _used(taken: Trial) -> str:
+    return ", ".join(c.place for c in taken.choice.values())
+
+
+def _undecided(message: str) -> Finding:
+    hint = "give examples of inputs and their true outputs: --examples E.npz; or the right code: --custom FILE.py"
+    return Finding("source_ambiguous", "warning", "model", message, hint)
 
 
 def doubtful_name(name: str, candidate: Candidate) -> Finding:

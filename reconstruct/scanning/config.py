@@ -112,16 +112,22 @@ def _of_object(node: Mapping[str, Any], path: str) -> Iterator[Finding]:
     yield from _named(found.kind, found.name, path)
 
 
+# Layers of tf.keras that call what a field of their config names
+_CALLING = {"TFOpLambda": "function", "TensorFlowOpLayer": "node_def", "ClassMethod": "class_symbol"}
+
+
 def reaching(class_name: str, config: Mapping[str, Any]) -> str | None:
     """What a layer of tf.keras calls that may read, write, configure or run something; None where it only computes."""
-    called = config.get({"ClassMethod": "class_symbol", "TensorFlowOpLayer": "node_def"}.get(class_name, "function"))
+    if class_name not in _CALLING:
+        return None
+    called = config.get(_CALLING[class_name])
     text = called if isinstance(called, str) else json.dumps(called)
     if class_name == "TFOpLambda":
         outside = _COMPUTING.fullmatch(text) is None or _REACHING.fullmatch(text) is not None
     elif class_name == "TensorFlowOpLayer":
         outside = any(re.search(rf"\b{op}\b", text) for op in REACHING_OPS | _WITH_WEIGHTS)
     else:
-        outside = class_name == "ClassMethod" and text not in _TENSORS
+        outside = text not in _TENSORS
     return text if outside else None
 
 
