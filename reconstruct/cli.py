@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -153,9 +152,9 @@ def inspect(
         except ReconstructError as error:
             if not as_json:
                 raise
-            display.say(json.dumps({"source": str(file), "error": display.error_fields(error)}, indent=1))
+            display.say(writing.json_text({"source": str(file), "error": display.error_fields(error)}))
             raise typer.Exit(1) from None
-        display.say(json.dumps(facts, indent=1) if as_json else display.inspection_text(facts))
+        display.say(writing.json_text(facts) if as_json else display.inspection_text(facts))
         if tensors:
             from reconstruct.differences import text, view_of
 
@@ -489,7 +488,7 @@ def scan(
     check_writable(sarif, "--sarif")
     with _errors_shown():
         report = scanning.scan(files, limits)
-        display.say(json.dumps(report, indent=1) if as_json else display.scan_text(report))
+        display.say(writing.json_text(report) if as_json else display.scan_text(report))
         if sarif is not None:
             from reconstruct.scanning import sarif as form
 
