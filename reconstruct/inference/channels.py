@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
 from reconstruct.inference.choices import inner
-from reconstruct.inference.shapes import ALL_RECURRENT, spatial
+from reconstruct.inference.shapes import ALL_RECURRENT, ENLARGING, pools, spatial
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ def given_by(layer: Layer, tensor: Channels) -> Channels:
     """The channels and rank of what a layer gives."""
     made = _given(layer, tensor)
     name = layer.class_name
-    change = 1 if name.startswith("UpSampling") or name.endswith("Transpose") else 0
-    if "Pooling" in name and not name.startswith("Global"):
-        change = -1
+    change = int(name in ENLARGING) - int(pools(name))
     return replace(made, scale=tensor.scale + change)
 
 

@@ -16,7 +16,16 @@ from typing import Any
 from reconstruct.architectures.matching import fitted, pooled
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.shapes import ALL_RECURRENT, MERGES, RECURRENT, Shape, output_shape, spatial
+from reconstruct.inference.shapes import (
+    ALL_RECURRENT,
+    ENLARGING,
+    MERGES,
+    RECURRENT,
+    Shape,
+    output_shape,
+    pools,
+    spatial,
+)
 
 WITH_ACTIVATION = (
     "Dense Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D DepthwiseConv2D "
@@ -133,7 +142,7 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
             priors.STRIDE_TRANSPOSED.items(), priors.PADDING_TRANSPOSED.items()
         ):
             yield Option(layer.having(strides=[stride] * n, padding=padding), a + b)
-    elif "Pooling" in name and not name.startswith("Global"):
+    elif pools(name):
         for kind, cost in _kinds(ranked):
             yield from (Option(o.layer, cost + o.cost) for o in _poolings(kind, n, shape, context, oblong))
     elif name.startswith("UpSampling"):
@@ -207,9 +216,6 @@ def _known(model: Layer, context: Context) -> Iterator[Option]:
     if dense:
         yield Option(pooled(model, "GlobalAveragePooling2D"), 0.2)
         yield Option(pooled(model, "GlobalMaxPooling2D"), 2.5)
-
-
-ENLARGING = frozenset("UpSampling1D UpSampling2D UpSampling3D Conv1DTranspose Conv2DTranspose Conv3DTranspose".split())
 
 
 def _convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_too: bool) -> Iterator[Option]:

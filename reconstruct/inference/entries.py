@@ -9,7 +9,7 @@ from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.choices import inner, weighted
 from reconstruct.inference.hints import Hints
-from reconstruct.inference.shapes import MERGING, RECURRENT, Shape, spatial
+from reconstruct.inference.shapes import ENLARGING, MERGING, RECURRENT, Shape, spatial
 from reconstruct.inference.structure import Starts, Wiring
 
 # Where inputs may have any size, as large a one is taken while choices are made
@@ -45,8 +45,7 @@ def starts_of(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
 def _resized(wiring: Wiring) -> bool:
     """Whether layers are merged in a model that makes images larger."""
     names = [node.layer.class_name for node in wiring.nodes]
-    enlarging = any(n.startswith("UpSampling") or n.endswith("Transpose") for n in names)
-    return enlarging and any(n in MERGING for n in names)
+    return not ENLARGING.isdisjoint(names) and not set(MERGING).isdisjoint(names)
 
 
 def _first_weighted(wiring: Wiring, index: int) -> Layer | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from reconstruct.artifact import Layer
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
 from reconstruct.inference.choices import ACTIVATION_LAYERS, weighted
-from reconstruct.inference.shapes import MERGING, RECURRENT, spatial
+from reconstruct.inference.shapes import MERGING, RECURRENT, pools, spatial
 from reconstruct.inference.structure import Node, Wiring
 
 
@@ -141,7 +141,7 @@ class _Graphs:
         self.counted = [
             w is not None and n.class_name != "BatchNormalization" for n, w in zip(layers, self.wanted, strict=True)
         ]
-        self.pooled = any("Pooling" in n.class_name and not n.class_name.startswith("Global") for n in layers)
+        self.pooled = any(pools(n.class_name) for n in layers)
         self.norm_first = _norm_first(layers)
         self.named = [_named_after(layer.name, layers[:i]) for i, layer in enumerate(layers)]
         self.next_wanted = [

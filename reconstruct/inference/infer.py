@@ -14,7 +14,7 @@ from reconstruct.inference import search
 from reconstruct.inference.assembly import assembled
 from reconstruct.inference.assumptions import assumption, findings_of, of_inputs, of_numbers, of_structure, unmet
 from reconstruct.inference.channels import taken_by
-from reconstruct.inference.choices import ENLARGING, Context, inner
+from reconstruct.inference.choices import Context, inner
 from reconstruct.inference.entries import starts_of
 from reconstruct.inference.evidence import Evidence, gather, with_inputs
 from reconstruct.inference.flat import by_flat_images
@@ -23,7 +23,7 @@ from reconstruct.inference.hints import Hints
 from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
 from reconstruct.inference.numerical import softmax_witness, told_by_name
-from reconstruct.inference.shapes import MERGING, Shape, spatial
+from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
 from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
 from reconstruct.inference.wiring import contexts, orders, wirings
 from reconstruct.objects.missing import Missing
@@ -204,7 +204,7 @@ def _any_size(wiring: Wiring) -> bool:
     """Whether nothing tells the heights, widths and lengths of the layers, as the weights behind Flatten do and what is
     merged with something else, or made smaller and larger again."""
     names = [n.layer.class_name for n in wiring.nodes]
-    if any("Pooling" in n and not n.startswith("Global") for n in names) and any(n in ENLARGING for n in names):
+    if any(map(pools, names)) and not ENLARGING.isdisjoint(names):
         return False
     return not any(inner(n.layer).class_name in (*_FIXED_SIZES, *MERGING, "Unknown") for n in wiring.nodes)
 

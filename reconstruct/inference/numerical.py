@@ -12,14 +12,13 @@ from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.choices import (
     ACTIVATION_LAYERS,
-    ENLARGING,
     PASSED,
     WITH_ACTIVATION,
     Context,
     inner,
     last_shapes,
 )
-from reconstruct.inference.shapes import KEEP_MASK, MERGES, RECURRENT, spatial
+from reconstruct.inference.shapes import ENLARGING, KEEP_MASK, MERGES, RECURRENT, spatial
 
 
 def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float]]]:

@@ -61,11 +61,17 @@ RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 ALL_RECURRENT = (*RECURRENT, "CuDNNLSTM", "CuDNNGRU")
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 MERGING = (*MERGES, "Merge")
+ENLARGING = frozenset("UpSampling1D UpSampling2D UpSampling3D Conv1DTranspose Conv2DTranspose Conv3DTranspose".split())
 
 
 def spatial(class_name: str) -> int:
     """The number of axes between batch and channels that a class is for; 0 where it takes any."""
     return next((int(d) for d in "123" if f"{d}D" in class_name), 0)
+
+
+def pools(class_name: str) -> bool:
+    """Whether a class makes what it takes smaller by pooling, and does not make one number of it."""
+    return "Pooling" in class_name and not class_name.startswith("Global")
 
 
 def per_axis(value: Any, count: int) -> list[int]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import ENLARGING, STRUCTURAL_FIELDS, Context, Option, fits, structural
-from reconstruct.inference.shapes import Shape
+from reconstruct.inference.choices import STRUCTURAL_FIELDS, Context, Option, fits, structural
+from reconstruct.inference.shapes import ENLARGING, Shape
 
 MOST_STATES = 400_000
 OTHER_SIZE = 4.0  # of an autoencoder that gives images of another size than it takes
@@ -354,7 +354,7 @@ def _other_size(wiring: Wiring, start: Sequence[Shape], ends: Sequence[Shape]) -
     larger again."""
     names = [node.layer.class_name for node in wiring.nodes]
     smaller = any("Pooling" in n or n == "Concatenate" for n in names)
-    again = smaller and any(n in ENLARGING for n in names)
+    again = smaller and not ENLARGING.isdisjoint(names)
     if not again or len(start) != 1 or len(ends) != 1 or len(start[0]) != len(ends[0]):
         return 0.0
     return 0.0 if _agrees(start[0][:-1], ends[0][:-1]) else OTHER_SIZE

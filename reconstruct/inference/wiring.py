@@ -10,10 +10,10 @@ from dataclasses import replace
 from reconstruct.artifact import Layer
 from reconstruct.inference.chains import chain, channels_first, reordered, towers
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
-from reconstruct.inference.choices import ACTIVATION_LAYERS, ENLARGING, Context, weighted
+from reconstruct.inference.choices import ACTIVATION_LAYERS, Context, weighted
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.graphs import graphs
-from reconstruct.inference.shapes import MERGING
+from reconstruct.inference.shapes import ENLARGING, MERGING
 from reconstruct.inference.structure import Wiring
 
 MOST_NODES = 800
