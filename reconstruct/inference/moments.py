@@ -16,14 +16,22 @@ from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.choices import WITH_ACTIVATION
 from reconstruct.inference.forward import Array, Weights, activate
+from reconstruct.inference.ranges import ranged
 from reconstruct.inference.structure import Wiring
 
 _PASSED = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GAP")
 _NAMES = tuple(name for name in priors.HIDDEN if name != "softmax")
+_SAME_RANGE = (
+    "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D GlobalMaxPooling1D "
+    "GlobalMaxPooling2D GlobalAveragePooling1D GlobalAveragePooling2D UpSampling1D UpSampling2D Flatten Reshape Permute"
+).split()
 MOST_CHANNELS = 64
 MOST_COST = 6.0
 # In squares of deviations: nearer than this nothing is, since numbers are not quite normally distributed
 _FLOOR = 0.01
+# Moving variances start at 1 in all channels, and come nearer to what they are of by a hundredth with each step. In
+# trained models their logarithms are 0.2 to 2 apart.
+_LEAST_APART = 0.1
 _MOST_OF_ONE = 3.0  # so that one layer does not speak for all
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -49,7 +57,23 @@ class Moments:
             if found is not None:
                 by_kind.setdefault(kind, []).append(found)
         costs = {kind: _joined(found) for kind, found in by_kind.items()}
-        return {i: costs[kind] for i, kind in kinds.items() if kind in costs}
+        told: dict[int, Costs] = {i: costs[kind] for i, kind in kinds.items() if kind in costs}
+        for i, of_range in self._ranged(wiring).items():
+            before = told.get(i, {})
+            told[i] = {value: before.get(value, 0.0) + of_range.get(value, 0.0) for value in _NAMES}
+        return told
+
+    def _ranged(self, wiring: Wiring) -> dict[int, Costs]:
+        """By node what the ranges of activations say, where all up to the normalisation behind gives on numbers of the
+        same range."""
+        means: dict[str, dict[int, Array]] = {}
+        for i, node in enumerate(wiring.nodes):
+            if node.layer.class_name in (*WITH_ACTIVATION, "Activation"):
+                behind = _behind(wiring, i, (*_PASSED, *_SAME_RANGE))
+                if behind is not None and _is_normalization(wiring, behind):
+                    mean = self.weights(wiring.nodes[behind].layer.weights["moving_mean"])
+                    means.setdefault(node.layer.class_name, {})[i] = mean
+        return {i: costs for of_kind in means.values() for i, costs in ranged(of_kind).items()}
 
     def _around(self, wiring: Wiring, i: int) -> dict[object, float] | None:
         """How far each alternative is from what was seen, where statistics stand on both sides."""
@@ -84,8 +108,12 @@ class Moments:
     def _compared(self, layer: Layer, parts: tuple[Layer, Layer, Layer], given: bool) -> dict[object, float] | None:
         start, middle, end = ({k: self.weights(t) for k, t in part.weights.items()} for part in parts)
         seen, spread = end["moving_mean"], end["moving_variance"]
-        if not seen.any() or (spread == 1).all() or parts[0].weights["moving_mean"].shape != (_taken(middle),):
-            return None  # never trained, or other axes
+        if (
+            not seen.any()
+            or np.std(np.log(np.maximum(spread, 1e-12))) < _LEAST_APART
+            or parts[0].weights["moving_mean"].shape != (_taken(middle),)
+        ):
+            return None  # hardly trained, or other axes
         beta = start.get("beta", np.zeros(_taken(middle), "float32"))
         gamma = start.get("gamma", np.ones(_taken(middle), "float32"))
         found: dict[object, float] = {}
@@ -171,10 +199,10 @@ def _before(wiring: Wiring, i: int) -> int | None:
     return inputs[0] if len(inputs) == 1 else None
 
 
-def _behind(wiring: Wiring, i: int) -> int | None:
+def _behind(wiring: Wiring, i: int, passed: Sequence[str] = _PASSED) -> int | None:
     """The one that is called on the layer, in the same way."""
     users = wiring.users(i)
-    while len(users) == 1 and wiring.nodes[users[0]].layer.class_name in _PASSED:
+    while len(users) == 1 and wiring.nodes[users[0]].layer.class_name in passed:
         users = wiring.users(users[0])
     return users[0] if len(users) == 1 else None
 

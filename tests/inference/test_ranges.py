@@ -1,0 +1,33 @@
+"""The range of an activation's numbers shows in the moving means of the normalisation behind it."""
+
+import numpy as np
+import pytest
+
+from reconstruct.inference.ranges import ranged
+
+BELOW_TOO = np.array([-0.2, 0.1, 0.4] * 4, "float32")
+ABOVE = np.array([0.02, 0.1, 1.4] * 4, "float32")
+
+
+def cheapest(means: dict[int, np.ndarray], i: int = 0) -> set[object]:
+    costs = ranged(means)[i]
+    return {name for name in ("relu", "linear", "sigmoid", "tanh", "elu") if costs.get(name, 0.0) == 0}
+
+
+def test_a_channel_below_zero_rules_out_what_gives_nothing_below_it() -> None:
+    assert cheapest({0: BELOW_TOO}) == {"linear", "tanh", "elu"}
+
+
+def test_many_channels_above_zero_speak_for_what_gives_nothing_below_it() -> None:
+    assert cheapest({0: ABOVE}) == {"relu"}  # 1.4 is no mean of a sigmoid either
+    assert cheapest({0: ABOVE / 2}) == {"relu", "sigmoid"}
+
+
+def test_few_channels_above_zero_in_one_of_several_layers_are_chance() -> None:
+    assert "linear" in cheapest({0: ABOVE[:3], 1: BELOW_TOO})
+    assert cheapest({0: ABOVE[:3], 1: BELOW_TOO}, 1) == {"linear", "tanh", "elu"}
+
+
+@pytest.mark.parametrize("means", [{}, {0: np.zeros(8, "float32")}])
+def test_means_that_never_moved_say_nothing(means: dict[int, np.ndarray]) -> None:
+    assert ranged(means) == {}
