@@ -50,8 +50,8 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
         call = _call(layer, below, [layers[alias[j]] for j in node.inputs])
         if node.twin is not None:
             name = refs[node.twin].layer
-            if _slope(layer) is not None:
-                call = Call((_called_again(made, name.removesuffix("_leaky"), call),))
+            if (other := _unlisted(layer, old)) is not None:
+                call = Call((_called_again(made, name.removesuffix(other.name), call),))
             refs[i] = _called_again(made, name, call)
             continue
         name = layer.name or f"{layer.class_name.lower()}_{i}"
@@ -63,15 +63,17 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
         layer = layer.replace(config={**_DEFAULTS.get(layer.class_name, {}), **layer.config}, calls=(call,))
         if not node.inputs:
             layer = layer.replace(calls=()).having(batch_shape=[None, *_input_shape(form, i, hints)])
-        slope = _slope(layer)
-        if slope is None:
-            made[name] = layer
+        behind = _unlisted(layer, old)
+        if behind is not None or layer.class_name == "BatchNormalization":
+            layer = layer.replace(config={k: v for k, v in layer.config.items() if k != "activation"})
+        made[name] = layer
+        if behind is None:
             continue
-        refs[i] = Ref(f"{name}_leaky")
-        made[name] = layer.having(activation="linear")
-        behind = {"name": f"{name}_leaky", ("alpha" if old else "negative_slope"): slope}
-        calls = (Call((Ref(name),)),)
-        made[f"{name}_leaky"] = Layer("LeakyReLU", f"{name}_leaky", behind, calls=calls, path=f"model/{name}_leaky")
+        called = f"{name}{behind.name}"
+        refs[i] = Ref(called)
+        made[called] = behind.replace(name=called, calls=(Call((Ref(name),)),), path=f"model/{called}").having(
+            name=called
+        )
     straight = all(
         len(node.inputs) == 1 and alias[node.inputs[0]] == alias[i - 1]
         for i, node in enumerate(wiring.nodes)
@@ -89,10 +91,15 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
     return Layer("Functional", "model", {"name": "model"}, graph=graph, path="model")
 
 
-def _slope(layer: Layer) -> float | None:
-    """The slope of a LeakyReLU that stands behind a layer and that the file does not list."""
-    value = str(layer.config.get("activation"))
-    return float(value.split("@")[1]) if value.startswith("leaky_relu@") else None
+def _unlisted(layer: Layer, old: bool) -> Layer | None:
+    """The activation that stands behind a layer and that the file does not list; its name is what it adds to that of
+    the layer. A layer with an activation of its own needs none but LeakyReLU."""
+    value = str(layer.config.get("activation", "linear"))
+    if value.startswith("leaky_relu@"):
+        return Layer("LeakyReLU", "_leaky", {("alpha" if old else "negative_slope"): float(value.split("@")[1])})
+    if layer.class_name == "BatchNormalization" and value != "linear":
+        return Layer("Activation", "_activation", {"activation": value})
+    return None
 
 
 def _call(layer: Layer, below: Sequence[Ref], whose: Sequence[Layer | None]) -> Call:

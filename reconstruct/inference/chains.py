@@ -76,13 +76,13 @@ def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str
     nodes = [Node(entry)]
     for i, layer in enumerate(rest):
         if gaps and weighted(layer) and i:
-            changes = [_change(rest[i - 1], layer)]
+            changes = [_change(rest[:i], layer)]
             if (
                 rest[i - 1].class_name == "Dense" and spatial(inner(layer).class_name) > 1
             ):  # as a decoder goes on from numbers
                 nodes.append(Node(Layer("Reshape", f"reshape_{i}", {"name": f"reshape_{i}"}), (len(nodes) - 1,)))
-            elif layer.class_name == "Dense" and spatial(rest[i - 1].class_name):  # pooled, and then flattened
-                changes *= 2
+            elif layer.class_name == "Dense" and spatial(rest[i - 1].class_name):  # pooled as most are, then flattened
+                changes = [1, 0]
             if layer.name in boundaries:  # as where an encoder has made the image smaller and a decoder begins
                 both = "filters" in rest[i - 1].config and "filters" in layer.config
                 changes = [1, -1] if both else changes * 2
@@ -92,9 +92,10 @@ def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str
     return Wiring(tuple(nodes), (len(nodes) - 1,))
 
 
-def _change(before: Layer, layer: Layer) -> int:
-    """Whether the second of two convolutions gives more channels (1) or less (-1) than the first."""
-    a, b = before.config.get("filters"), layer.config.get("filters")
+def _change(before: Sequence[Layer], layer: Layer) -> int:
+    """Whether a convolution gives more channels (1) or less (-1) than the one before it."""
+    a = next((n.config.get("filters") for n in reversed(before) if n.class_name != "BatchNormalization"), None)
+    b = layer.config.get("filters")
     return 0 if not isinstance(a, int) or not isinstance(b, int) else (b > a) - (b < a)
 
 

@@ -55,7 +55,7 @@ class Context:
     last: bool = False
     classes: frozenset[str] = frozenset()
     apart: bool = False  # whether the activations of hidden layers are layers of their own
-    enlarged: bool = False  # whether a layer before it makes images larger, as in a decoder
+    enlarged: bool = False  # whether it stands in a decoder, where images have been made larger or of numbers
     version: tuple[int, int, int] = (3, 0, 0)
     era: str = "since"  # of the default of gates: before_2_3, between, since
     softmax: float = 0.0  # how much the last bias speaks for softmax, as a cost that linear has more
@@ -66,6 +66,8 @@ class Context:
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     oblong: bool = False  # whether the sides of square images may be treated unlike, too
     task: str | None = None
+    unlisted: bool = False  # whether a layer may stand behind it that the file does not list
+    discriminates: bool = False  # whether the file is called after a discriminator
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
     measured: Mapping[Any, float] = field(default_factory=dict)  # what statistics say of an activation or its slope
     fixed: Mapping[str, Any] = field(default_factory=dict)  # fields that the user has set
@@ -195,7 +197,7 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         for class_name, cost in (("Concatenate", 0.5), ("Add", 1.0), ("Multiply", 3.0), ("Average", 4.0)):
             yield Option(layer.replace(class_name=class_name), cost)
     elif name == "GAP":
-        yield from _between(shape, layer)
+        yield from _between(shape, layer, context)
     else:
         yield Option(layer, 0.0)
 
@@ -226,7 +228,7 @@ def _convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_t
     costs = priors.PADDING_KEPT if kept or context.classes & (ENLARGING | {"Concatenate", "Add"}) else priors.PADDING
     ends_in_numbers = any(c == "Dense" or c.startswith("Global") for c in context.classes)
     unlike = ENLARGING | {"Add", "Bidirectional", *ALL_RECURRENT}  # before recurrent layers 4 of 5 are the same
-    if ends_in_numbers and not context.classes & unlike and (n == 1 or max(kernel) % 2 == 0):
+    if ends_in_numbers and not context.enlarged and not context.classes & unlike and (n == 1 or max(kernel) % 2 == 0):
         costs = priors.PADDING_UNSAID
     if any(k == size for k, size in zip(kernel, shape[-n - 1 :], strict=False) if k > 3):  # over all of an axis
         costs = {**costs, "valid": 0.1, "same": 2.5}
@@ -398,19 +400,30 @@ def gaps(shape: Shape) -> Iterator[Option]:
         yield Option(Layer(f"UpSampling{n}D", "", {"size": 2 if n == 1 else [2] * n}), 2.5)
 
 
-def _between(shape: Shape, layer: Layer) -> Iterator[Option]:
+def _between(shape: Shape, layer: Layer, context: Context) -> Iterator[Option]:
     """The same between two convolutions: where channels become more, sizes usually become less, and the reverse."""
     change = layer.config.get("channels", 0)
+    normalized = context.following[:1] and context.following[0].class_name == "BatchNormalization"
     for option in gaps(shape):
         name = option.layer.class_name if option.layer is not None else ""
-        if change and option.layer is None:
-            yield Option(None, 0.7)
+        cost = option.cost
+        if not name:
+            cost = 0.7 if change or context.enlarged else cost
+        elif normalized:
+            cost += 2.0
+        elif name == "Flatten":
+            cost += 0.65 if change else 0.0
+        elif name.startswith("Up") and context.enlarged and sum(map(weighted, context.following)) == 1:
+            cost -= 1.0  # a generator gives an image in the size of the last but one, more often than not
+        elif name.startswith("Up"):
+            cost -= 1.8 if change < 0 or context.enlarged else 0.0
+        elif context.enlarged:
+            cost += priors.SMALLER_IN_DECODER
+        elif context.discriminates:
+            cost += 1.5
         elif change > 0 and name.startswith("Max"):
-            yield Option(option.layer, option.cost - 0.6)
-        elif change < 0 and name.startswith("Up"):
-            yield Option(option.layer, option.cost - 1.8)
-        else:
-            yield option
+            cost -= 0.6
+        yield Option(option.layer, cost)
 
 
 def _anything(layer: Layer, shape: Shape) -> Iterator[Option]:

@@ -22,7 +22,7 @@ from reconstruct.inference.forward import Weights
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
-from reconstruct.inference.numerical import softmax_witness, told_by_name
+from reconstruct.inference.numerical import discriminates, softmax_witness, told_by_name
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
 from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
 from reconstruct.inference.wiring import contexts, orders, wirings
@@ -130,6 +130,7 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
         softmax=witness,
         task=hints.task,
         told=told_by_name(Path(artifact.source).name),
+        discriminates=discriminates(Path(artifact.source).name),
     )
 
 
@@ -190,7 +191,8 @@ def _forms_of(
         for form in found:
             any_found = True
             yield form, around
-        if hints.examples is not None and any(n.layer.class_name.endswith("Pooling2D") for n in wiring.nodes):
+        pooled = any(n.layer.class_name.endswith("Pooling2D") for n in wiring.nodes)
+        if pooled and (hints.examples is not None or (hints.shapes is not None and not any_found)):
             apart = [replace(c, oblong=True) for c in around]
             start = [starts[i][0][0] for i in wiring.inputs]
             alike = itertools.islice(tied(wiring, apart, start, targets, until), MOST_ALIKE)

@@ -19,11 +19,12 @@ from reconstruct.inference.forward import Array, Weights, activate
 from reconstruct.inference.ranges import ranged
 from reconstruct.inference.structure import Wiring
 
-_PASSED = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GAP")
+_PASSED = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise")
 _NAMES = tuple(name for name in priors.HIDDEN if name != "softmax")
 _SAME_RANGE = (
     "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D GlobalMaxPooling1D "
-    "GlobalMaxPooling2D GlobalAveragePooling1D GlobalAveragePooling2D UpSampling1D UpSampling2D Flatten Reshape Permute"
+    "GlobalMaxPooling2D GlobalAveragePooling1D GlobalAveragePooling2D UpSampling1D UpSampling2D Flatten Reshape "
+    "Permute GAP"
 ).split()
 MOST_CHANNELS = 64
 MOST_COST = 6.0
@@ -134,10 +135,11 @@ class Moments:
         mean, seen, spread = mean[some, None], seen[some, None], spread[some, None] + 1e-6
         points = mean[..., None] + (np.sqrt(spread) * _SPREADS)[..., None] * _NODES
         values = activate(name, points, self.keras_2)
-        first = values @ _WEIGHTS
-        second = np.maximum(values**2 @ _WEIGHTS - first**2, 1e-12)
-        apart = (first - seen) ** 2 / spread + np.log(second / spread) ** 2
-        return float(np.median(apart.min(axis=1)))
+        with np.errstate(all="ignore"):  # exponential has no end
+            first = values @ _WEIGHTS
+            second = np.maximum(values**2 @ _WEIGHTS - first**2, 1e-12)
+            apart = (first - seen) ** 2 / spread + np.log(second / spread) ** 2
+            return float(np.median(apart.min(axis=1)))
 
 
 def _joined(found: Sequence[Mapping[object, float]]) -> Costs:

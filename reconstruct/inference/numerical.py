@@ -32,9 +32,13 @@ def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float
             costs = {value: cost + context.measured.get(value, 0.0) for value, cost in costs.items()}
         found[name] = sorted(costs.items(), key=lambda item: item[1])
     for name in ("activation", "recurrent_activation"):
-        if name in context.fixed and name not in found and inner(layer).class_name in (*WITH_ACTIVATION, *RECURRENT):
+        if name in context.fixed and name not in found and inner(layer).class_name in _ACTIVE:
             found[name] = [(context.fixed[name], 0.0)]
     return found
+
+
+# What has an activation, or may have one behind it that the file does not list
+_ACTIVE = (*WITH_ACTIVATION, *RECURRENT, "BatchNormalization")
 
 
 def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]:
@@ -62,7 +66,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         slopes = priors.LEAKY_SLOPE_OF_GAN if of_images and not pooled_too else priors.LEAKY_SLOPE
         return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): slopes}
     if name == "BatchNormalization":
-        return {"epsilon": priors.BATCH_EPSILON}
+        behind = {"activation": _behind_normalization(context)} if context.unlisted else {}
+        return {**behind, "epsilon": priors.BATCH_EPSILON}
     if name == "LayerNormalization":
         return {
             "epsilon": priors.ATTENTION_EPSILON if "MultiHeadAttention" in context.classes else priors.LAYER_EPSILON
@@ -102,12 +107,27 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
         return priors.BEFORE_SUM  # as in a U-Net, where it makes larger what the next convolution takes
     if context.last:
         return _last(layer, context)
+    if context.unlisted and context.following[0].class_name == "BatchNormalization":
+        return priors.BEFORE_NORMALIZATION
+    if context.unlisted and context.discriminates:
+        return priors.HIDDEN_OF_DISCRIMINATOR
     costs = dict(priors.HIDDEN_APART if context.apart else priors.HIDDEN)
     if following is None and context.following:  # a branch that merges at once
         costs["linear"] = 1.0
     if summed is not None and summed.class_name == "Add" and "MultiHeadAttention" in context.classes:
         costs["linear"], costs["relu"] = 0.2, 2.0  # the feed-forward part of a transformer (arXiv 1706.03762, 3.3)
     return costs
+
+
+def _behind_normalization(context: Context) -> Mapping[str, float]:
+    """What activations cost behind a normalisation, where the file would not list them."""
+    costs = priors.HIDDEN_OF_DISCRIMINATOR if context.discriminates else priors.BEHIND_NORMALIZATION
+    return {**costs, "linear": priors.BEHIND_NORMALIZATION["linear"]}
+
+
+def discriminates(name: str) -> bool:
+    """Whether a file is called after the discriminator of a generative adversarial network."""
+    return re.search(r"discrim|(^|[^a-z])(d|dis|disc)_", name.lower()) is not None
 
 
 def _last(layer: Layer, context: Context) -> Mapping[str, float]:
@@ -189,7 +209,7 @@ def _last_image(units: int, context: Context) -> Mapping[str, float]:
     classes = context.classes
     if units > 3:
         return {**priors.LAST_SEVERAL, "sigmoid": 1.2}
-    if "Reshape" in classes and classes & ENLARGING:
+    if "Reshape" in classes and classes & {*ENLARGING, "GAP"}:
         return priors.LAST_GENERATED if classes & {"LeakyReLU", "BatchNormalization"} else priors.LAST_IMAGE
     again = any("Pooling" in name or name.endswith("Transpose") for name in classes)
     steps = any(name.startswith("ConvLSTM") for name in classes)

@@ -73,6 +73,12 @@ LAST_FILTERED: Costs = {**LAST_IMAGE, "linear": 0.5, "sigmoid": 1.1}
 BEFORE_SUM: Costs = {**BEFORE_ACTIVATION, "linear": 0.3, "relu": 1.5}
 # An Activation layer in the middle: relu 56, sigmoid 2, tanh 1
 ACTIVATION_LAYER: Costs = {**HIDDEN, "relu": 0.1, "linear": 4.0, "tanh": 2.2, "elu": 3.0}
+# Behind a normalisation in a file that lists no layers without weights; before it (Ioffe and Szegedy 2015, arXiv
+# 1502.03167, 3.2) nothing then. Not counted
+BEHIND_NORMALIZATION: Costs = {**HIDDEN, "linear": 1.5, "leaky_relu@0.2": 2.0}
+BEFORE_NORMALIZATION: Costs = {**HIDDEN, "linear": 0.5, "relu": 1.2}
+# Of discriminators, which stride in place of pooling (Radford et al. 2015, arXiv 1511.06434, 3)
+HIDDEN_OF_DISCRIMINATOR: Costs = {**HIDDEN, "leaky_relu@0.2": 0.3, "leaky_relu@0.3": 1.8, "relu": 1.6}
 RECURRENT: Costs = {"tanh": 0.15, "relu": 2.2, "linear": 4.0, "sigmoid": 4.0, "selu": 5.0, "elu": 5.0, "softsign": 5.0}
 GATE_BEFORE_2_3: Costs = {"hard_sigmoid": 0.1, "sigmoid": 2.5, "tanh": 6.0, "relu": 6.0, "linear": 5.5}
 GATE_BETWEEN: Costs = {
@@ -95,7 +101,7 @@ LEAKY_SLOPE = {
     0.25: 5.5,
     0.5: 5.5,
 }
-# 0.2 in generators and discriminators, which stride in place of pooling (Radford et al. 2015, arXiv 1511.06434, 3)
+# 0.2 in generators and discriminators (Radford et al. 2015, arXiv 1511.06434, 3)
 LEAKY_SLOPE_OF_GAN = {**LEAKY_SLOPE, 0.2: 0.4, 0.3: 1.0}
 ELU_ALPHA = {1.0: 0.1, 0.3: 4.0, 0.5: 4.0, 0.2: 5.0, 0.1: 5.0}
 # Not counted: tutorials on text pad with zeros, and few of them mask these

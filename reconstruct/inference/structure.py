@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconstruct.artifact import Layer
+from reconstruct.inference import priors
 from reconstruct.inference.choices import STRUCTURAL_FIELDS, Context, Option, fits, structural
 from reconstruct.inference.shapes import ENLARGING, Shape
 
@@ -153,7 +154,7 @@ def tied(
         shapes = propagated(wiring, layers, start, targets)
         if shapes is not None:
             each = sum(options[k][n].cost * len(groups[k]) for k, n in zip(keys, at, strict=True))
-            each += _other_size(wiring, start, [shapes[i] for i in wiring.outputs])
+            each += _ends(wiring, start, [shapes[i] for i in wiring.outputs])
             yield Form(wiring, tuple(layers), shapes, each)
         for i, kind in enumerate(keys):
             after = (*at[:i], at[i] + 1, *at[i + 1 :])
@@ -271,7 +272,7 @@ class _Search:
         starts = [self.starts[i] for i in self.wiring.inputs]
         if any(len(start) != 1 for start in starts):
             return 0.0
-        return _other_size(self.wiring, [start[0][0] for start in starts], [shapes[i] for i in self.wiring.outputs])
+        return _ends(self.wiring, [start[0][0] for start in starts], [shapes[i] for i in self.wiring.outputs])
 
     def over(self) -> bool:
         return time.monotonic() > self.until or time.thread_time() > self.computed
@@ -347,6 +348,19 @@ def _chosen(path: tuple[Any, ...], back: int) -> Layer | None:
         path = path[0]
     layer: Layer | None = path[1][0]
     return layer
+
+
+def _ends(wiring: Wiring, start: Sequence[Shape], ends: Sequence[Shape]) -> float:
+    """What the sizes cost in which images come out."""
+    return _other_size(wiring, start, ends) + _made_size(start, ends)
+
+
+def _made_size(start: Sequence[Shape], ends: Sequence[Shape]) -> float:
+    """The same where they are made of numbers, as by a generator."""
+    if len(start) != 1 or len(ends) != 1 or len(start[0]) != 1 or len(ends[0]) != 3 or ends[0][0] is None:
+        return 0.0
+    any_size = priors.SIZE_ANY if ends[0][0] % 8 else priors.SIZE_EIGHTH
+    return priors.SIZES.get(ends[0][0], any_size)
 
 
 def _other_size(wiring: Wiring, start: Sequence[Shape], ends: Sequence[Shape]) -> float:

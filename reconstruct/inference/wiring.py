@@ -113,7 +113,7 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
     classes = frozenset(n.layer.class_name for n in nodes)
     enlarged = [False] * len(nodes)
     for i, node in enumerate(nodes):
-        enlarged[i] = any(enlarged[j] or nodes[j].layer.class_name in ENLARGING for j in node.inputs)
+        enlarged[i] = any(enlarged[j] or _enlarges(wiring, j) for j in node.inputs)
     apart = any(n.layer.class_name in ACTIVATION_LAYERS and weighted_after[i] for i, n in enumerate(nodes))
     base = replace(base, classes=classes, apart=apart)
     ends = [given_by(nodes[i].layer, Channels(None, None)).channels or 0 for i in wiring.outputs]
@@ -129,12 +129,23 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
             following = _before(wiring, i)
         last = not weighted_after[i]
         beside = tuple(n for j, n in zip(wiring.outputs, ends, strict=True) if j != i)
-        found.append(replace(base, following=tuple(following), last=last, enlarged=enlarged[i], beside=beside))
+        unlisted = not last and any(nodes[j].layer.class_name == "GAP" for j in users[i])
+        around = replace(base, following=tuple(following), last=last, enlarged=enlarged[i], beside=beside)
+        found.append(replace(around, unlisted=unlisted))
     return found
 
 
+def _enlarges(wiring: Wiring, i: int) -> bool:
+    """Whether a layer makes images larger, or the small image that a decoder starts from."""
+    layer = wiring.nodes[i].layer
+    if layer.class_name == "Reshape":
+        before = _before(wiring, i)
+        return bool(before) and before[0].class_name == "Dense"
+    return layer.class_name in ENLARGING
+
+
 def _before(wiring: Wiring, index: int) -> list[Layer]:
-    """The last layer with weights before a node, for the activation behind it."""
+    """The last layer with weights before a node, other than a normalisation."""
     at = index
     while wiring.nodes[at].inputs:
         at = wiring.nodes[at].inputs[0]
