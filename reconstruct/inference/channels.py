@@ -31,6 +31,8 @@ def taken_by(layer: Layer) -> Channels | None:
     if kernel is not None and n:
         channels = kernel.shape[-1] if core.class_name.endswith("Transpose") else kernel.shape[-2]
         return Channels(channels, n + 1 + core.class_name.startswith("ConvLSTM") + more)
+    if core.class_name == "AttentionWeightedAverage":
+        return Channels(core.weights["W"].shape[0], 2)
     if core.class_name == "MultiHeadAttention":
         return Channels(core.weights["query/kernel"].shape[0], None)
     if core.class_name in ("BatchNormalization", "LayerNormalization", "GroupNormalization"):
@@ -62,6 +64,8 @@ def _given(layer: Layer, tensor: Channels) -> Channels:
         return Channels(int(core.config["output_dim"]), None)
     if name == "Flatten":
         return Channels(tensor.channels if tensor.rank == 1 else None, 1)
+    if name == "AttentionWeightedAverage":
+        return Channels(core.weights["W"].shape[0], 1)
     if name.startswith("Global"):
         return Channels(None if name.endswith("1D") else tensor.channels, 1)
     if name in ("Reshape", "Permute", "Lambda", "Unknown", "GAP", "RepeatVector", "TimeDistributed"):

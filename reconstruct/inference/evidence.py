@@ -302,6 +302,7 @@ def _hint(name: str) -> str | None:
         (r"lstm|rnn", "LSTM"),
         (r"bn|batch|norm", "BatchNormalization"),
         (r"ln|layer_?norm", "LayerNormalization"),
+        (r"att", "AttentionWeightedAverage"),
     ):
         if re.search(pattern, text):
             return class_name
@@ -327,6 +328,8 @@ def _of_class(
         if len(shapes) == 1 and names and "embeddings" in names:
             return
         yield _made("Dense", {"units": shapes[0][1], **bias}, ["kernel", "bias"], tensors)
+    elif class_name == "AttentionWeightedAverage" and shapes == [(shapes[0][0], 1)] and list(names) == ["W"]:
+        yield _made(class_name, {}, ["W"], tensors)
     elif class_name == "Embedding" and ranks == [2] and (exact or not names or "embeddings" in names or "W" in names):
         yield _made("Embedding", {"input_dim": shapes[0][0], "output_dim": shapes[0][1]}, ["embeddings"], tensors)
     elif class_name in ("LSTM", "GRU", "SimpleRNN"):

@@ -67,7 +67,7 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Arr
 
 
 _GIVEN, _MASK = "initial_state", "mask"  # beside the weights
-_MASKED = (*RECURRENT, "GlobalAveragePooling1D", "MultiHeadAttention")
+_MASKED = (*RECURRENT, "GlobalAveragePooling1D", "MultiHeadAttention", "AttentionWeightedAverage")
 
 
 def mask_after(layer: Layer, inputs: Arrays, masks: Sequence[Array | None], keras_2: bool) -> Array | None:
@@ -451,6 +451,14 @@ def _simple_rnn(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -
     return _steps(layer, x, w, step)
 
 
+def _weighted_average(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
+    """The steps by softmax of their products with one kernel (textgenrnn 2.0, AttentionWeightedAverage.py)."""
+    score = (x @ w["W"])[..., 0]
+    weights = np.exp(score - score.max(axis=-1, keepdims=True)) * w.get(_MASK, np.float32(1))
+    weights /= weights.sum(axis=1, keepdims=True) + np.float32(1e-7)
+    return np.einsum("bs,bsd->bd", weights, x)
+
+
 def _attention(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     """Self-attention (Keras 3, layers/attention/multi_head_attention.py)."""
 
@@ -534,6 +542,7 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
     "GRU": _gru,
     "SimpleRNN": _simple_rnn,
     "MultiHeadAttention": _attention,
+    "AttentionWeightedAverage": _weighted_average,
     "Activation": lambda layer, x, w, _: x,
     "ReLU": _relu,
     "LeakyReLU": _leaky,

@@ -249,7 +249,10 @@ class _Graphs:
         if not sums and len(loose) < 2:
             base = loose[-1] if loose else newest
             used = [j for j in range(newest, -1, -1) if j in state.used and j != base][:12]
-            groups += [((base, *pair), 3.0) for pair in itertools.combinations(used, 2)]
+            groups += [(tuple(sorted((base, *pair))), 3.0) for pair in itertools.combinations(used, 2)]
+            every = tuple(j for j in range(newest + 1) if layers[j].class_name != "InputLayer")
+            if len(every) > 3:  # as authors keep a list of all that they have made
+                groups.append((every, 3.0))
         for inputs, cost in groups:
             tensors = [state.tensors[j] for j in inputs]
             ranks = {t.rank for t in tensors if t.rank is not None}

@@ -54,8 +54,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
             "between": priors.GATE_BETWEEN,
             "since": priors.GATE_SINCE,
         }[context.era]
-        if core.config.get("reset_after"):
-            gate = priors.GATE_SINCE
+        if core.config.get("reset_after") or "AttentionWeightedAverage" in context.classes:
+            gate = priors.GATE_SINCE  # as of CuDNN, or in textgenrnn (2.0, model.py), which wants to be like that
         return {"activation": priors.RECURRENT} | ({} if name == "SimpleRNN" else {"recurrent_activation": gate})
     if name == "ConvLSTM2D":  # whose gates tf_keras has kept (tf_keras/src/layers/rnn/conv_lstm2d.py)
         gate = priors.GATE_BEFORE_2_3 if context.version < (3, 0, 0) else priors.GATE_SINCE
@@ -90,7 +90,7 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
 def _masked(context: Context) -> bool:
     """Whether what follows would leave out steps that an Embedding masks."""
     following = next((inner(n).class_name for n in context.following if inner(n).class_name not in _KEEPS_MASK), "")
-    return following in (*RECURRENT, "MultiHeadAttention", "GlobalAveragePooling1D")
+    return following in (*RECURRENT, "MultiHeadAttention", "AttentionWeightedAverage", "GlobalAveragePooling1D")
 
 
 _KEEPS_MASK = (*KEEP_MASK, "Merge", *(name for name in MERGES if name != "Dot"))

@@ -264,6 +264,11 @@ def _attention(layer: Layer, shape: Shape) -> Shape | None:
     return shape if shape and shape[-1] == layer.weights["query/kernel"].shape[0] else None
 
 
+def _weighted_average(layer: Layer, shape: Shape) -> Shape | None:
+    """Of the steps, with weights that the layer gives them."""
+    return shape[-1:] if len(shape) == 2 and shape[-1] == layer.weights["W"].shape[0] else None
+
+
 def _repeat(layer: Layer, shape: Shape) -> Shape | None:
     return (int(layer.config.get("n", 1)), *shape) if len(shape) == 1 else None
 
@@ -340,6 +345,7 @@ _FUNCTIONS: dict[str, Callable[[Layer, Shape], Shape | None]] = dict(
         ("GroupNormalization", _normalized),
         ("PReLU", _prelu),
         ("MultiHeadAttention", _attention),
+        ("AttentionWeightedAverage", _weighted_average),
         ("RepeatVector", _repeat),
     )
 )

@@ -398,3 +398,45 @@ class KMaxPooling(L.Layer):
 def largest() -> Any:
     x = Input((6, 3))
     return Model(x, L.Dense(2)(KMaxPooling(2)(x)))
+
+
+@layer("return_attention")
+class AttentionWeightedAverage(L.Layer):
+    """textgenrnn, after DeepMoji: one kernel scores the steps."""
+
+    def __init__(self, return_attention: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.return_attention, self.supports_masking = return_attention, True
+
+    def build(self, shape: Any) -> None:
+        self.W = self.add_weight(name=f"{self.name}_W", shape=(shape[2], 1), initializer="uniform")
+        super().build(shape)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return None
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        scores = tf.squeeze(x @ tf.convert_to_tensor(self.W), -1)
+        chances = tf.exp(scores - tf.reduce_max(scores, axis=-1, keepdims=True))
+        if mask is not None:
+            chances *= tf.cast(mask, tf.float32)
+        chances /= tf.reduce_sum(chances, axis=1, keepdims=True) + 1e-7
+        average = tf.reduce_sum(x * chances[..., None], axis=1)
+        return [average, chances] if self.return_attention else average
+
+
+@by_tf_keras("AttentionWeightedAverage", inputs=padded_tokens(6, 9))
+def generated_text() -> Any:
+    """The network of textgenrnn, with its names."""
+    x = Input((6,), name="input")
+    steps = [L.Embedding(9, 4, name="embedding")(x)]
+    for i in (1, 2):
+        steps.append(L.LSTM(3, return_sequences=True, recurrent_activation="sigmoid", name=f"rnn_{i}")(steps[-1]))
+    average = AttentionWeightedAverage(name="attention")(L.concatenate(steps, name="rnn_concat"))
+    return Model(x, L.Dense(9, activation="softmax", name="output")(average))
+
+
+@by_tf_keras("AttentionWeightedAverage", "masks", inputs=padded_tokens(6, 9))
+def weighted_steps() -> Any:
+    x = Input((6,))
+    return Model(x, AttentionWeightedAverage(True)(L.Embedding(9, 4, mask_zero=True)(x)))

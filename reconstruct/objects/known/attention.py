@@ -186,6 +186,26 @@ def _steps_summed(layer: Layer) -> list[Layer]:
     return [op("sum", "einsum", "bs,bsd->bd", Ref("weights"), INPUT)]
 
 
+@known("AttentionWeightedAverage", source="textgenrnn 2.0, AttentionWeightedAverage.py (after DeepMoji)")
+def attention_weighted_average(layer: Layer, context: Context) -> Layer:
+    """Steps weighted by softmax of their products with one kernel, W (features, 1), and summed, of textgenrnn and
+    DeepMoji, in Keras's Dense and operations; with `return_attention` the weights, too."""
+    kernel = list(layer.weights.values())
+    if not set(own_fields(layer)) <= {"return_attention"} or not fit(kernel, (None, 1)):
+        return layer
+    outputs = [Ref("sum"), Ref("weights")] if layer.config.get("return_attention") else Ref("sum")
+    return subgraph(
+        layer,
+        call(dense("product", kernel), INPUT),
+        op("row", "squeeze", Ref("product"), -1),
+        op("largest", "max", Ref("row"), axis=-1, keepdims=True),
+        op("score", "subtract", Ref("row"), Ref("largest")),
+        *_of_exp(masks_exist(context)),
+        op("sum", "einsum", "bs,bsd->bd", Ref("weights"), INPUT),
+        outputs=outputs,
+    )
+
+
 @known("AttentionSum", source="tutorials of attention after an LSTM", certain=False)
 def attention_sum(layer: Layer) -> Layer:
     """Weights of steps times what the steps hold, summed over the steps, in Keras operations."""
@@ -204,5 +224,6 @@ KNOWN = (
     attention_of_last_step,
     attention_with_context,
     attention_of_gists,
+    attention_weighted_average,
     attention_sum,
 )
