@@ -114,6 +114,42 @@ def cart_pole() -> Builder:
     return b
 
 
+def torcs_actor() -> Builder:
+    """The actor of DDPG-Keras-Torcs (yanpanlau, ActorNetwork.py): steering, acceleration and brake."""
+    b = Builder(29)
+    b.dense(300, "relu")
+    seen = b.dense(600, "relu")
+    heads = [b.add("Dense", [seen], units=1, activation=a) for a in ("tanh", "sigmoid", "sigmoid")]
+    b.add("Concatenate", heads)
+    return b
+
+
+def srcnn() -> Builder:
+    """SRCNN as SRCNN-keras builds it (MarkPrecursor, main.py), with `same` in the middle only."""
+    b = Builder()
+    b.conv(128, 9, activation="relu")
+    b.conv(64, 3, padding="same", activation="relu")
+    b.conv(1, 5)
+    return b
+
+
+def facial_expression() -> Builder:
+    """The expressions of deepface (serengil, extendedmodels/Emotion.py)."""
+    b = Builder(48, 48)
+    b.conv(64, 5, activation="relu")
+    b.add("MaxPooling2D", pool_size=[5, 5], strides=[2, 2])
+    for filters in (64, 128):
+        b.conv(filters, 3, activation="relu")
+        b.conv(filters, 3, activation="relu")
+        b.add("AveragePooling2D", pool_size=[3, 3], strides=[2, 2])
+    b.add("Flatten")
+    for _ in range(2):
+        b.dense(1024, "relu")
+        b.add("Dropout", rate=0.2)
+    b.dense(ANY, "softmax")
+    return b
+
+
 def _pilot_net(activation: str) -> Builder:
     b = Builder(66, 200)
     for filters, kernel, strides in ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1)):
@@ -303,6 +339,9 @@ CLASSICS: dict[str, Callable[[], Builder]] = {
     "the Q-network of Keras-FlappyBird": flappy_bird,
     "the Q-network of CarRacing": car_racing,
     "a Q-network of CartPole": cart_pole,
+    "the actor of DDPG-Keras-Torcs": torcs_actor,
+    "the facial expressions of deepface": facial_expression,
+    "SRCNN as SRCNN-keras builds it": srcnn,
     "NVIDIA's PilotNet": pilot_net,
     "NVIDIA's PilotNet with a layer of 1164": pilot_net_1164,
     "the steering model of comma.ai": comma_ai,

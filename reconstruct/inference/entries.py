@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 from reconstruct.artifact import Layer
@@ -33,7 +34,11 @@ def starts_of(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
                 if hints.examples is not None and None in shape:
                     starts[i] = [(tuple(hints.examples[0][k].shape[1:]), 0.0)]
                 continue
-        starts[i] = list(_start_shapes(_first_weighted(wiring, i), sizes))
+        first = _first_weighted(wiring, i)
+        behind = {wiring.nodes[j].layer.class_name for j in wiring.users(i)}
+        starts[i] = list(_flattened(first) if behind == {"Flatten"} else ()) or list(_start_shapes(first, sizes))
+        if behind == {"Permute"}:  # as of the last few frames, which keras-rl stacks before the picture's axes
+            starts[i] = [((*shape[-1:], *shape[:-1]), cost) for shape, cost in starts[i]]
         if sizes == "open" and _resized(wiring):
             # Only with sizes can skips tell where an encoder halves what its decoder doubles; they stay open after
             starts[i] = [(tuple(ANY_SIZE if n is None else n for n in shape), cost) for shape, cost in starts[i]]
@@ -61,6 +66,21 @@ def _first_weighted(wiring: Wiring, index: int) -> Layer | None:
                 seen.add(user)
                 todo.append(user)
     return None
+
+
+def _flattened(layer: Layer | None) -> Iterator[tuple[Shape, float]]:
+    """The shapes of what has axes to flatten before a Dense layer: pictures, or one step, as keras-rl gives agents the
+    last few (keras-rl 0.4, examples/dqn_cartpole.py)."""
+    if layer is None or layer.class_name != "Dense":
+        return
+    size = layer.weights["kernel"].shape[0]
+    for channels in (1, 3):
+        side = math.isqrt(size // channels)
+        if side >= 16 and side * side * channels == size:
+            yield ((side, side) if channels == 1 else (side, side, channels)), 0.0
+            yield (side, side, channels), 0.5
+    yield (1, size), 0.3
+    yield (size,), 1.5
 
 
 def _start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, float]]:

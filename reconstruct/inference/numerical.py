@@ -141,6 +141,7 @@ def _last(layer: Layer, context: Context) -> Mapping[str, float]:
 
 # What authors call files, with what it changes in the cost of a last activation.
 _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
+    (r"(dqn|sarsa|ddpg|naf)_.*_weights(_actor|_critic)?\.h5f", {"linear": -2.4}),  # keras-rl 0.4, examples
     (r"actor(?!.*critic)", {"tanh": -2.4}),
     (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
@@ -232,6 +233,10 @@ def _of_activation_layer(context: Context) -> Mapping[str, float]:
         between = bool(context.following) and context.following[0].class_name == "Dot"
         return {**priors.ACTIVATION_LAYER, "softmax": 0.05} if between else priors.ACTIVATION_LAYER  # of attention
     before = next((n for n in context.following if n.weights), None)
+    if before is None and any(
+        n.graph is not None for n in context.following
+    ):  # of a known architecture, which is whole
+        return {**priors.LAST_SEVERAL, "linear": 0.1}
     if before is not None:
         costs = dict(_last(before, context))
         # A layer for nothing, which people write all the same where the last layer of another kind of model has one,

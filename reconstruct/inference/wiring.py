@@ -149,6 +149,7 @@ def _before(wiring: Wiring, index: int) -> list[Layer]:
     at = index
     while wiring.nodes[at].inputs:
         at = wiring.nodes[at].inputs[0]
-        if wiring.nodes[at].layer.weights and wiring.nodes[at].layer.class_name != "BatchNormalization":
-            return [wiring.nodes[at].layer]
+        layer = wiring.nodes[at].layer
+        if (layer.weights or layer.graph is not None) and layer.class_name != "BatchNormalization":
+            return [layer]
     return []

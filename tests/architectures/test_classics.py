@@ -57,7 +57,7 @@ def artifact(layers: list[Layer]) -> Artifact:
     return Artifact("w.h5", "h5-weights", writer, None, writer, tensors, groups=groups)
 
 
-CHANNELS = {"a Q-network of CartPole": 4, "PointNet of Keras's examples": 3}
+CHANNELS = {"a Q-network of CartPole": 4, "the actor of DDPG-Keras-Torcs": 29, "PointNet of Keras's examples": 3}
 
 
 @pytest.mark.parametrize("name", CLASSICS)
