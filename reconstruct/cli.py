@@ -521,16 +521,16 @@ def salvage(
         check_target(output, file)
     check_writable(report, "--report")
     with _errors_shown():
-        from reconstruct import salvage as verb
         from reconstruct.report import document
+        from reconstruct.salvage import EXIT_CODES
+        from reconstruct.salvage.child import salvaged
 
         with display.status("salvaging") as say:
-            found = verb(files, output, limits, say)
-        result = found.to_json()
+            result = salvaged(files, output, limits, say)
         display.say(display.salvage_text(result))
         if report is not None:
             writing.write_json(report, document([result]))
-        raise typer.Exit(found.exit_code)
+        raise typer.Exit(EXIT_CODES[result["status"]])
 
 
 @oracle_app.command("list")

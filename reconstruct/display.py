@@ -293,7 +293,8 @@ def _finding_lines(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         shown = alike if len(alike) <= _ALIKE else alike[:1]
         for finding in shown:
             first, *more = finding["message"].splitlines() or [""]
-            yield f"{severity}: {_short(first)}{' …' if more else ''} [{clean(code)} at {clean(finding['path'])}]"
+            place = f" at {clean(finding['path'])}" if finding["path"] else ""
+            yield f"{severity}: {_short(first)}{' …' if more else ''} [{clean(code)}{place}]"
         if len(shown) < len(alike):
             yield f"  likewise at {_list([finding['path'] for finding in alike[1:]], 5)}"
         if hint:

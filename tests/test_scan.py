@@ -129,6 +129,15 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["scan", clean]).exit_code == 0
 
 
+def test_what_is_truncated_is_said_once(tmp_path: Path) -> None:
+    source = cases.made(cases.CASES["trunc"].make, tmp_path / "in")
+    shown = CliRunner().invoke(app, ["scan", source]).output
+    size = Path(source).stat().st_size
+    assert shown.count("E_HDF5_CORRUPT") == 1
+    assert f"{size} of {2 * size} bytes" in shown.replace("\n", " ") or f"{size} of {2 * size + 1} bytes" in shown
+    assert "at ]" not in shown
+
+
 def test_no_framework_and_no_socket(tmp_path: Path) -> None:
     source = cases.made(cases.CASES["remote_gs"].make, tmp_path / "in")
     code = (

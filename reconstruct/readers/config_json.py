@@ -53,7 +53,7 @@ def read(path: Path, weights: Path | None = None, limits: Limits = DEFAULT) -> A
         writer = Writer(version, config.get("backend") or _attribute(source, "backend"))
         groups = legacy_groups(source, root)
         model, findings = legacy_weights.attach(model, groups, writer)
-        tensors = [t for group in groups.values() for t in group]
+        tensors = [*(t for group in groups.values() for t in group), *object_weights.unnamed(source, root)]
     else:
         writer = Writer(config.get("keras_version") or "3.0.0", config.get("backend"))
         tree = object_weights.tree(source, root)

@@ -44,7 +44,7 @@ class H5Source:
                 self._open = h5py.File(_stream_if_open(self._file), "r")
             except OSError as error:
                 raise ReadError(
-                    f"{self.name} is damaged: {_reason(error)}",
+                    f"{self.name} is damaged: {reason(error)}",
                     path=self.name,
                     hint="get the file again, or take out of it what it still holds: reconstruct salvage",
                     code="E_HDF5_CORRUPT",
@@ -84,7 +84,7 @@ class H5Source:
         try:
             return node.attrs[name]
         except (OSError, KeyError) as error:
-            message = f"{self.name}: the attribute {name} cannot be read: {_reason(error)}"
+            message = f"{self.name}: the attribute {name} cannot be read: {reason(error)}"
             raise ReadError(message, path=name, code="E_HDF5_CORRUPT") from error
 
     def tensor(self, dataset: h5py.Dataset, name: str) -> Tensor:
@@ -108,7 +108,7 @@ class H5Source:
             try:
                 return np.asarray(self.root[where][()])
             except (OSError, KeyError) as error:
-                raise ReadError(f"{self.name}: {where} cannot be read: {_reason(error)}", path=where) from error
+                raise ReadError(f"{self.name}: {where} cannot be read: {reason(error)}", path=where) from error
 
         return Tensor(name, tuple(dataset.shape), dataset.dtype.name, read, (where,))
 
@@ -126,7 +126,7 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
             writer = Writer(config.get("keras_version"), config.get("backend") or writer.backend)
         group = source.get(root, "model_weights")
         groups = legacy_groups(source, group) if isinstance(group, h5py.Group) else {}
-        tensors = tuple(t for group in groups.values() for t in group)
+        tensors = (*(t for group in groups.values() for t in group), *object_weights.unnamed(source, root))
         training = _training(source, root)
         if unusable is not None or (tensors and parse.is_empty(model)):
             found = (*salvaged, parse.left_aside(unusable, tensors))
@@ -137,7 +137,7 @@ def read(path: Path, limits: Limits = DEFAULT) -> Artifact:
         return Artifact(str(path), "h5-model", writer, model, writer, tensors, training, (*salvaged, *findings))
     if "layer_names" in root.attrs or "layer_names0" in root.attrs or "nb_layers" in root.attrs:
         groups = legacy_groups(source, root)
-        tensors = tuple(t for group in groups.values() for t in group)
+        tensors = (*(t for group in groups.values() for t in group), *object_weights.unnamed(source, root))
         listed = _listed(groups)
         return Artifact(str(path), "h5-weights", writer, None, writer, tensors, None, salvaged, groups=listed)
     tensors = tuple(object_weights.tensors(object_weights.tree(source, root)))
@@ -281,13 +281,16 @@ def _text(value: Any) -> str:
     return value
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why HDF5 does not open or read something, in words that say it."""
     text = str(error)
     if "truncated file" in text:
-        return "it is truncated (shorter than its own header says)"
+        sizes = re.search(r" eof = (\d+),.* stored_eof = (\d+)", text)
+        what = f"{sizes[1]} of {sizes[2]} bytes are there" if sizes else "shorter than its own header says"
+        return f"it is truncated ({what})"
     return text.replace("Unable to synchronously open file ", "").replace("Unable to open file ", "").strip("()") or (
         type(error).__name__
     )
 
 
-__all__ = ["H5Source", "decode_json", "legacy_groups", "names_attribute", "read"]
+__all__ = ["H5Source", "decode_json", "legacy_groups", "names_attribute", "read", "reason"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SALVAGED = "reconstruct_salvaged"  # of the file: JSON with the names of its sources, and doubts about all its values
 MARK = "reconstruct_lost"  # of a dataset without values: why they are lost
+LOST_AND_FOUND = "lost+found"  # the group of arrays whose name is lost, and how names that were made up begin
 SHAPE = "reconstruct_shape"  # its shape, where that is known
 DOUBTFUL = "weights_doubtful"
 _HINT = "look for another copy of the original file: reconstruct salvage A B puts them together"

@@ -17,6 +17,7 @@ import h5py
 from reconstruct.artifact import Finding, Group, Layer, Tensor
 from reconstruct.errors import ReadError
 from reconstruct.naming import snake_case
+from reconstruct.readers.lost import LOST_AND_FOUND, SALVAGED
 from reconstruct.readers.parse import subclassed
 from reconstruct.stock import LAYERS, WRAPPERS, slots
 
@@ -32,7 +33,7 @@ _GROUPS = {"Model": "functional", "GroupQueryAttention": "grouped_query_attentio
 # At the root, the file keeps what does not belong to the model (Keras 3, trainers/trainer.py).
 _NOT_THE_MODEL = (
     *("optimizer", "metrics", "_metrics", "compile_metrics", "_compile_metrics", "loss_tracker"),
-    "lost+found",  # arrays whose name is lost (reconstruct/salvage)
+    LOST_AND_FOUND,
 )
 
 
@@ -84,10 +85,22 @@ def _enter(tree: Tree, path: list[str]) -> Tree:
 
 
 def tensors(tree: Tree) -> Iterator[Tensor]:
-    """Every tensor of the model: not those of the optimizer, of metrics and of random generators."""
+    """Every tensor of the model: not those of the optimizer, of metrics and of random generators; and what may be one,
+    since its name is lost."""
     for path, tensor in _paths(tree):
-        if path[0] not in _NOT_THE_MODEL:
+        if path[0] not in _NOT_THE_MODEL or (path[0] == LOST_AND_FOUND and not tensor.lost):
             yield tensor
+
+
+def unnamed(source: H5Source, root: h5py.Group) -> tuple[Tensor, ...]:
+    """What `salvage` kept under a name that it made up, in a file whose lists name all others (Keras 1 and 2)."""
+    if SALVAGED not in root.attrs:
+        return ()
+    paths: list[str] = []
+    root.visit(lambda path: paths.append(path) if LOST_AND_FOUND in path else None)
+    nodes = ((path, source.get(root, path)) for path in paths if not path.startswith("optimizer_weights/"))
+    found = (source.tensor(node, path) for path, node in nodes if isinstance(node, h5py.Dataset))
+    return tuple(tensor for tensor in found if not tensor.lost)
 
 
 def optimizer_tensors(tree: Tree) -> tuple[Tensor, ...]:

@@ -6,7 +6,10 @@ import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+from reconstruct.limits import Limits
 
 _NEW_USERS = 0x10000000  # CLONE_NEWUSER and CLONE_NEWNET of Linux, sched.h; Python has them since 3.12
 _NEW_NETWORK = 0x40000000
@@ -51,6 +54,12 @@ def allow(seconds: int, written: int) -> None:
         used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
         for limit, value in ((resource.RLIMIT_CPU, used + seconds + 1), (resource.RLIMIT_FSIZE, written)):
             resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
+
+
+def allow_for(paths: Iterable[Path], limits: Limits) -> None:
+    """Let this process compute for `recover_seconds` on each core, and write what may be packed in these files."""
+    written = (1 << 30) + limits.expansion_ratio * sum(held(path) for path in paths)
+    allow(limits.recover_seconds * (os.cpu_count() or 1), written)
 
 
 def held(path: Path) -> int:

@@ -7,7 +7,6 @@ It shares one import of the frameworks between files.
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from reconstruct.recover import recover
 from reconstruct.recovery import Recovery
 from reconstruct.report import Result
 from reconstruct.runtimes.answering import Say, answer_requests
-from reconstruct.runtimes.confinement import allow, confine, held
+from reconstruct.runtimes.confinement import allow_for, confine
 from reconstruct.runtimes.worker import Worker, WorkerCrashed, WorkerPool, child_command, environment
 
 
@@ -86,11 +85,7 @@ def main() -> None:
 def _answer(request: dict[str, Any], pool: WorkerPool, say: Say) -> dict[str, Any]:
     limits = Limits(**request["limits"])
     confine(limits.recover_bytes)
-    # What is packed in a source makes a larger file
-    allow(
-        limits.recover_seconds * (os.cpu_count() or 1),
-        (1 << 30) + limits.expansion_ratio * held(Path(request["source"])),
-    )
+    allow_for([Path(request["source"])], limits)
     try:
         return recovered(request, limits, pool, lambda message: say({"progress": message}))
     except Exception as error:

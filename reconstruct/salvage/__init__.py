@@ -15,9 +15,10 @@ from reconstruct import readers
 from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
+from reconstruct.readers.lost import LOST_AND_FOUND
 from reconstruct.salvage import content as contents
 from reconstruct.salvage import keras_3_groups, lists, output, shapes
-from reconstruct.salvage.tree import LOST_AND_FOUND, Unnamed
+from reconstruct.salvage.tree import Unnamed
 
 __all__ = ["EXIT_CODES", "Lost", "Salvage", "salvage"]
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from reconstruct.limits import DEFAULT, Limits
 from reconstruct.readers import raw_hdf5
-from reconstruct.readers.lost import MARK, SHAPE
+from reconstruct.readers.lost import LOST_AND_FOUND, MARK, SHAPE
 from reconstruct.readers.raw_hdf5 import Gone, Object
 from reconstruct.salvage import names, orphans
-from reconstruct.salvage.tree import LOST_AND_FOUND, NO_HEADER, Array, Node, gone, unnamed
+from reconstruct.salvage.tree import NO_HEADER, Array, Node, gone, unnamed
 
 # Where HDF5 puts the header of the root if nothing stands before the superblock, by its version (H5Fsuper.c)
 _USUAL_ROOTS = (96, 48)
@@ -163,7 +163,7 @@ class Reader:
         if not all(name for name, _ in named):
             if wanted is None:
                 wanted = names.paths(map(str, range(max(offset for offset, _ in table.entries) // 8)))
-            layers = names.listed(node.attributes, "layer_names") or ()
+            layers = set(names.listed(node.attributes, "layer_names") or ())
             claims = {o: names.claimed(self.weights(a) or (), layers) for o, a in table.entries} if layers else {}
             places = names.by_place(wanted, [offset for offset, _ in table.entries], claims)
             named = [

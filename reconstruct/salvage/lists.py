@@ -7,7 +7,7 @@ engine/saving.py. Keras 3's own files have no lists; there only a header says th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ import numpy as np
 from reconstruct.artifact import Finding, Layer
 from reconstruct.errors import ReconstructError
 from reconstruct.readers import legacy_weights, parse
+from reconstruct.readers.lost import LOST_AND_FOUND
 from reconstruct.salvage import names
-from reconstruct.salvage.tree import LOST_AND_FOUND, NO_HEADER, Array, Node, gone
+from reconstruct.salvage.tree import NO_HEADER, Array, Node, gone
 
 _ROOM = 60_000  # bytes; an HDF5 header has 64 KiB
 
@@ -44,7 +45,7 @@ def complete(root: Node, config: Any) -> tuple[Node, list[Finding]]:
         _put(group, "layer_names", layers)
         message = f"the list of layers is lost; it was made anew of the {len(layers)} that are there"
         findings.append(Finding("list_lost", "warning", "layer_names", message))
-    _reconcile(group, "layer_names", group.children, _names_in(config), findings)
+    _reconcile(group, "layer_names", group.children, set(_names_in(config)), findings)
     for layer in dict.fromkeys(names.listed(group.attributes, "layer_names") or []):
         _complete_group(group, layer, findings)
     if "optimizer_weights" in root.children:
@@ -87,17 +88,18 @@ def _complete_group(group: Node, layer: str, findings: list[Finding]) -> None:
             below.array = Array(None, None, gone, NO_HEADER)
 
 
-def _reconcile(group: Node, attribute: str, here: Iterable[str], right: Sequence[str], findings: list[Finding]) -> None:
+def _reconcile(
+    group: Node, attribute: str, here: Iterable[str], right: Collection[str], findings: list[Finding]
+) -> None:
     """Where a listed name and the name of what is there differ in one byte, one of them is damaged: what the list says
     becomes the name of both, unless it is no UTF-8, or the other is known to be `right`."""
     listed = names.listed(group.attributes, attribute) or []
     there = set(here)
-    unlisted = there.difference(listed)
+    twins = names.twins(dict.fromkeys(name for name in listed if name not in there), there.difference(listed))
     for i, name in enumerate(listed):
-        other = None if name in there else names.twin(name, unlisted)
+        other = twins.pop(name, None)
         if other is None:
             continue
-        unlisted.remove(other)
         if other in right or not _is_name(name):
             listed[i] = other
         else:

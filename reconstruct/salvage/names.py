@@ -12,13 +12,13 @@ import itertools
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import ne
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 _ENOUGH = 4  # groups whose weights all have the name of a layer, each of another, where no name can confirm it
+_LONGEST = 300  # bytes of a name that is compared with others: the longest that Keras makes
 Paths = tuple[tuple[str, ...], ...]
 
 
@@ -56,11 +56,31 @@ def may_be(name: str) -> bool:
     return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
-def twin(name: str, others: Iterable[str]) -> str | None:
-    """The only one of the other names that is this one but for one byte; None where there is none, or several."""
-    own = _bytes(name)
-    found = [o for o in others if len(b := _bytes(o)) == len(own) and sum(map(ne, own, b)) == 1]
-    return found[0] if len(found) == 1 else None
+def twins(names: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """The one of the other names that a name is but for one byte, where either has no second such twin."""
+    sized: dict[int, tuple[list[str], list[str]]] = {}
+    for i, each in enumerate((names, others)):
+        for name in each:
+            sized.setdefault(len(_bytes(name)), ([], []))[i].append(name)
+    pairs = [pair for size, (a, b) in sized.items() if a and b and size <= _LONGEST for pair in _alike(a, b, size)]
+    mine, theirs = (Counter(side) for side in zip(*pairs, strict=True)) if pairs else (Counter(), Counter())
+    return {name: other for name, other in pairs if mine[name] == theirs[other] == 1}
+
+
+def _alike(names: Sequence[str], others: Sequence[str], size: int) -> Iterator[tuple[str, str]]:
+    """The pairs of different names of this size that are the same without one byte: place by place, since to compare
+    each with each takes minutes for some thousands."""
+    for place in range(size):
+        without: dict[bytes, list[str]] = {}
+        for other in others:
+            without.setdefault(_without(other, place), []).append(other)
+        for name in names:
+            yield from ((name, other) for other in without.get(_without(name, place), ()))
+
+
+def _without(name: str, place: int) -> bytes:
+    data = _bytes(name)
+    return data[:place] + data[place + 1 :]
 
 
 def paths(names: Iterable[str]) -> Paths:

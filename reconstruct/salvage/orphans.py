@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from reconstruct.readers.lost import LOST_AND_FOUND
 from reconstruct.readers.raw_hdf5 import Object
 from reconstruct.salvage import names, signatures
-from reconstruct.salvage.tree import LOST_AND_FOUND, Node, Path, unnamed
+from reconstruct.salvage.tree import Node, Path, unnamed
 
 if TYPE_CHECKING:
     from reconstruct.salvage.hdf5 import Reader

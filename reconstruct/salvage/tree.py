@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-LOST_AND_FOUND = "lost+found"
+from reconstruct.readers.lost import LOST_AND_FOUND
+
 NO_HEADER = "its header is lost"
 Path: TypeAlias = tuple[str, ...]
 

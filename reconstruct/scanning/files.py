@@ -18,7 +18,7 @@ from reconstruct import readers
 from reconstruct.artifact import Finding
 from reconstruct.errors import ReadError, ReconstructError
 from reconstruct.limits import Limits
-from reconstruct.readers import config_json, h5_guard, json_guard, keras_zip, raw_hdf5, zip_guard
+from reconstruct.readers import config_json, h5, h5_guard, json_guard, keras_zip, raw_hdf5, zip_guard
 from reconstruct.readers.sniff import HDF5_SIGNATURE, sniff
 from reconstruct.scanning import arrays, config, lambdas, names, resources, saved_model
 from reconstruct.scanning.codes import CODES
@@ -133,7 +133,7 @@ def _hdf5(scan: Scan, path: Path, file: Any, where: str, limits: Limits) -> list
     try:
         opened = h5py.File(file, "r")
     except OSError as error:
-        message = f"the HDF5 data are damaged: {str(error)[:200]}"
+        message = f"the HDF5 data are damaged: {h5.reason(error)[:200]}"
         hint = "get the file again, or take out of it what it still holds: reconstruct salvage"
         scan.not_inspected.append(where or "the HDF5 data")
         return scan.add([Finding("E_HDF5_CORRUPT", "error", where, message, hint)])
@@ -332,7 +332,7 @@ def _model(scan: Scan, path: Path, limits: Limits) -> None:
     try:
         artifact = readers.read(path, limits, trust=True)  # this is the process that may die of it
     except ReconstructError as error:
-        if error.code in ("", "E_CORRUPT") and _says_why(scan):
+        if error.code in {f.code for f in scan.findings} or (error.code in ("", "E_CORRUPT") and _says_why(scan)):
             scan.not_inspected.append("the model as a whole")
             return
         if "no weights lie beside it" in str(error):  # a config alone is complete for a scan

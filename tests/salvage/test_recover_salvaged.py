@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -55,6 +57,27 @@ def test_a_cut_file_is_recovered_as_far_as_it_goes(tmp_path: Path, name: str, pa
     values = {a.tobytes() for a in arrays(data).values()}
     known = reconstruct.inspect(tmp_path / "out.h5").tensors
     assert all(t.read().tobytes() in values for t in known if not t.lost)
+
+
+@pytest.mark.parametrize("name", ["keras-2.2.4/mlp.h5", "keras-3.15/compiled_adam.keras"])
+def test_what_has_no_name_counts_as_unused(tmp_path: Path, name: str) -> None:
+    """The entry of one array leads to another, so that nothing says which of the two that is."""
+    data = bytearray((FILES / name).read_bytes())
+    start = 0
+    if name.endswith(".keras"):
+        with zipfile.ZipFile(FILES / name) as archive:
+            info = archive.getinfo("model.weights.h5")
+        start = info.header_offset + 30 + len(info.filename)
+    with h5py.File(io.BytesIO(data[start:])) as file:
+        group = file["model_weights/dense_1/dense_1"] if "model_weights" in file else file["layers/dense/vars"]
+        first, second = (h5py.h5o.get_info(array.id).addr.to_bytes(8, "little") for array in group.values())
+    assert data.count(second) == 1
+    (tmp_path / "damaged").write_bytes(data.replace(second, first))
+    found = reconstruct.salvage(tmp_path / "damaged", tmp_path / "out.h5")
+    assert found.unnamed
+    tensors = reconstruct.recover(tmp_path / "out.h5", verify=False).report["tensors"]
+    assert set(tensors["unused"]) == {f"/{path}" for path in found.unnamed if "optimizer" not in path}
+    assert tensors["in_file"] == tensors["used"] + len(tensors["unused"])
 
 
 def test_weights_alone_need_a_config_for_what_they_lost(tmp_path: Path) -> None:

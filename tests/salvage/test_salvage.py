@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import reconstruct
 from reconstruct.errors import ReadError, ReconstructError
+from reconstruct.salvage import names
 from tests.hostile import cases
 from tests.salvage.damage import FILES, arrays, extents, same
 
@@ -264,6 +266,20 @@ def test_a_damaged_name_in_a_list_and_its_group_stay_together(tmp_path: Path) ->
             assert "name_damaged" in {f.code for f in found.findings} or (at == in_heap and byte == b"\xff")
             assert got.keys() == arrays(data).keys(), (at, byte)
             assert not found.lost
+
+
+def test_of_lost_names_none_is_guessed() -> None:
+    assert names.twins(["dense_1", "conv"], ["dense_X", "cony"]) == {"dense_1": "dense_X", "conv": "cony"}
+    assert names.twins(["dense_1", "dense_2"], ["dense_X"]) == {}
+    assert names.twins(["dense_1"], ["dense_X", "Dense_1"]) == {}
+
+
+def test_many_names_take_seconds(tmp_path: Path) -> None:
+    started = time.process_time()
+    listed, there = ([f"{word}_number_{i}" for i in range(20_000)] for word in ("layer", "other"))
+    assert names.twins(listed, there) == {}
+    assert len(names.twins(listed, [name.upper() for name in there] + [f"L{name[1:]}" for name in listed])) == 20_000
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("name", cases.CASES)
