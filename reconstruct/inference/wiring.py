@@ -11,6 +11,7 @@ from reconstruct.artifact import Layer
 from reconstruct.inference.chains import chain, channels_first, reordered, towers
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
 from reconstruct.inference.choices import ACTIVATION_LAYERS, Context, weighted
+from reconstruct.inference.dueling import dueling
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.graphs import graphs
 from reconstruct.inference.shapes import ENLARGING, MERGING
@@ -52,7 +53,9 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
     if (shared := towers(layers)) is not None:
         for wiring in graphs(*shared, until=until):
             yield replace(wiring, reason="the inputs go through the same layers")
-    yield from graphs(layers, until=until, by_depth=by_depth)
+    for wiring in graphs(layers, until=until, by_depth=by_depth):
+        joined = None if merging else dueling(wiring)
+        yield from sorted([wiring, *([joined] if joined else [])], key=lambda w: w.cost)
 
 
 MOST_ORDERS = 24
