@@ -40,6 +40,9 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
     for i, layer in enumerate(layers):
         if layer is None:
             continue
+        slope = _slope(layer)
+        if layer.class_name == "Activation" and slope is not None:
+            layer, slope = layer.replace(class_name="LeakyReLU", config={_slope_name(old): slope}), None
         node = wiring.nodes[i]
         below = [refs[alias[j]] for j in node.inputs]
         if layer.graph is not None:
@@ -50,8 +53,8 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
         call = _call(layer, below, [layers[alias[j]] for j in node.inputs])
         if node.twin is not None:
             name = refs[node.twin].layer
-            if (other := _unlisted(layer, old)) is not None:
-                call = Call((_called_again(made, name.removesuffix(other.name), call),))
+            if slope is not None:
+                call = Call((_called_again(made, name.removesuffix("_leaky"), call),))
             refs[i] = _called_again(made, name, call)
             continue
         name = layer.name or f"{layer.class_name.lower()}_{i}"
@@ -63,17 +66,14 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
         layer = layer.replace(config={**_DEFAULTS.get(layer.class_name, {}), **layer.config}, calls=(call,))
         if not node.inputs:
             layer = layer.replace(calls=()).having(batch_shape=[None, *_input_shape(form, i, hints)])
-        behind = _unlisted(layer, old)
-        if behind is not None or layer.class_name == "BatchNormalization":
-            layer = layer.replace(config={k: v for k, v in layer.config.items() if k != "activation"})
-        made[name] = layer
-        if behind is None:
+        if slope is None:
+            made[name] = layer
             continue
-        called = f"{name}{behind.name}"
-        refs[i] = Ref(called)
-        made[called] = behind.replace(name=called, calls=(Call((Ref(name),)),), path=f"model/{called}").having(
-            name=called
-        )
+        refs[i] = Ref(f"{name}_leaky")
+        made[name] = layer.having(activation="linear")
+        behind = {"name": f"{name}_leaky", _slope_name(old): slope}
+        calls = (Call((Ref(name),)),)
+        made[f"{name}_leaky"] = Layer("LeakyReLU", f"{name}_leaky", behind, calls=calls, path=f"model/{name}_leaky")
     straight = all(
         len(node.inputs) == 1 and alias[node.inputs[0]] == alias[i - 1]
         for i, node in enumerate(wiring.nodes)
@@ -91,15 +91,14 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
     return Layer("Functional", "model", {"name": "model"}, graph=graph, path="model")
 
 
-def _unlisted(layer: Layer, old: bool) -> Layer | None:
-    """The activation that stands behind a layer and that the file does not list; its name is what it adds to that of
-    the layer. A layer with an activation of its own needs none but LeakyReLU."""
-    value = str(layer.config.get("activation", "linear"))
-    if value.startswith("leaky_relu@"):
-        return Layer("LeakyReLU", "_leaky", {("alpha" if old else "negative_slope"): float(value.split("@")[1])})
-    if layer.class_name == "BatchNormalization" and value != "linear":
-        return Layer("Activation", "_activation", {"activation": value})
-    return None
+def _slope(layer: Layer) -> float | None:
+    """The slope of a LeakyReLU that stands behind a layer and that the file does not list."""
+    value = str(layer.config.get("activation"))
+    return float(value.split("@")[1]) if value.startswith("leaky_relu@") else None
+
+
+def _slope_name(old: bool) -> str:
+    return "alpha" if old else "negative_slope"
 
 
 def _call(layer: Layer, below: Sequence[Ref], whose: Sequence[Layer | None]) -> Call:

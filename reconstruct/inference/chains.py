@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from reconstruct.artifact import Layer
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
-from reconstruct.inference.choices import inner, weighted
+from reconstruct.inference.choices import ACTIVATION_LAYERS, inner, weighted
 from reconstruct.inference.shapes import MERGING, spatial
 from reconstruct.inference.structure import Node, Wiring
 
@@ -36,6 +36,7 @@ def reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:
 
     Layers without weights are small, and HDF5 puts them where room was left, so each may belong elsewhere.
     """
+    layers = _each_behind_its_own(layers)
     fixed = [i for i, n in enumerate(layers) if not _moves(n)]
     moving = [i for i, n in enumerate(layers) if _moves(n)]
     places = [sum(j < i for j in fixed) for i in moving]
@@ -59,6 +60,22 @@ def reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:
         if names not in known:
             known.add(names)
             yield replace(chain(order), cost=cost if cost else 0.0, reason="the order of layers follows from the file")
+
+
+def _each_behind_its_own(layers: Sequence[Layer]) -> Sequence[Layer]:
+    """The layers with each activation behind its normalisation, where there are as many and most of them stand so."""
+    norms = [i for i, n in enumerate(layers) if n.class_name == "BatchNormalization"]
+    acts = [n for n in layers if n.class_name in ACTIVATION_LAYERS]
+    behind = sum(layers[i + 1].class_name in ACTIVATION_LAYERS for i in norms if i + 1 < len(layers))
+    if len(acts) != len(norms) or not len(norms) > behind > len(norms) / 2:
+        return layers
+    [n for n in layers if n.class_name not in ACTIVATION_LAYERS]
+    given = iter(acts)
+    found = []
+    for layer in layers:
+        if layer.class_name not in ACTIVATION_LAYERS:
+            found += [layer, next(given)] if layer.class_name == "BatchNormalization" else [layer]
+    return found
 
 
 _RESIZING = ("MaxPooling", "AveragePooling", "UpSampling")

@@ -32,6 +32,7 @@ WITH_ACTIVATION = (
     "SeparableConv1D SeparableConv2D"
 ).split()
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "ThresholdedReLU")
+UNLISTED = "activation_of_"  # in front of the names of activations that a file does not list
 PASSED = (
     "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
     "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
@@ -66,7 +67,6 @@ class Context:
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     oblong: bool = False  # whether the sides of square images may be treated unlike, too
     task: str | None = None
-    unlisted: bool = False  # whether a layer may stand behind it that the file does not list
     discriminates: bool = False  # whether the file is called after a discriminator
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
     measured: Mapping[Any, float] = field(default_factory=dict)  # what statistics say of an activation or its slope
@@ -234,7 +234,7 @@ def _convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_t
         costs = {**costs, "valid": 0.1, "same": 2.5}
     paddings = {"valid": 0.0} if single else {k: v for k, v in costs.items() if n == 1 or k != "causal"}
     # A decoder does not make smaller again what it has made larger
-    change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 else 0.0)
+    change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 and n > 1 else 0.0)
     by_stride = priors.STRIDE
     if layer.class_name == "Conv2D" and not single and _nothing_pools(context):
         by_stride = priors.STRIDE_ALONE
@@ -276,7 +276,8 @@ def _poolings(layer: Layer, n: int, shape: Shape, context: Context, oblong_too: 
     flattened = context.following[:1] and context.following[0].class_name in ("Flatten", "Dense")
     if whole is not None and whole > 3 and flattened and layer.class_name.startswith("Average"):  # as in ResNets
         yield Option(layer.having(pool_size=[whole] * n, strides=[whole] * n, padding="valid"), 1.5)
-    for (size, a), (padding, b) in itertools.product(priors.POOL.items(), priors.POOL_PADDING.items()):
+    by_size = priors.POOL_OF_SIGNAL if n == 1 else priors.POOL
+    for (size, a), (padding, b) in itertools.product(by_size.items(), priors.POOL_PADDING.items()):
         yield Option(layer.having(pool_size=[size] * n, strides=[size] * n, padding=padding), a + b)
         if size in _OVERLAPPING:
             yield Option(layer.having(pool_size=[size] * n, strides=[2] * n, padding=padding), _OVERLAPPING[size] + b)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reconstruct.artifact import Artifact, Group, Layer, Tensor, combine
+from reconstruct.inference.creation import by_creation, flattened_first
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import placeholder
 from reconstruct.stock import LAYERS
@@ -105,7 +106,13 @@ class Evidence:
 
 def gather(artifact: Artifact) -> Evidence:
     """The layers of a file that holds weights alone; those of nested models stand in the place of the model."""
-    found = tuple(_of_groups(artifact.groups, artifact))
+    groups: Sequence[Group] = artifact.groups
+    of_author = not artifact.lists_layers and not any(g.kind and g.kind.startswith("input") for g in groups)
+    if of_author:
+        groups = by_creation(groups, lambda name: _class_of_name(name, None))
+    found = tuple(_of_groups(groups, artifact))
+    if of_author:
+        found = tuple(found[i] for i in flattened_first([f.layer for f in found]))
     names: dict[str, int] = {}
     unique = []
     for each in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +68,7 @@ def graphs(
         reason = "channels and the order of the layers decide what is called on what"
         wiring = Wiring((*start, *_nodes(layers, state)[len(start) :]), state.loose, 1.0 + cost, reason)
         both = [wiring]
-        if any(node.layer.class_name == "Concatenate" and len(node.inputs) == 2 for node in wiring.nodes):
+        if any(n.layer.class_name in _ORDERED and len(n.inputs) == 2 for n in wiring.nodes):
             both.append(_turned(wiring))
         yield from reversed(both) if any(_resizes_by_kernel(n) for n in layers) else both
 
@@ -87,12 +88,16 @@ def _resizes_by_kernel(layer: Layer) -> bool:
 
 
 def _turned(wiring: Wiring) -> Wiring:
-    """The same with the two that each Concatenate joins the other way round, as authors do it all the way through."""
+    """The same with the two that each Concatenate joins, or Subtract, the other way round, as authors do it all the way
+    through."""
     nodes = tuple(
-        replace(n, inputs=n.inputs[::-1]) if n.layer.class_name == "Concatenate" and len(n.inputs) == 2 else n
+        replace(n, inputs=n.inputs[::-1]) if n.layer.class_name in _ORDERED and len(n.inputs) == 2 else n
         for n in wiring.nodes
     )
     return replace(wiring, nodes=nodes, cost=wiring.cost + 0.4)
+
+
+_ORDERED = ("Concatenate", "Subtract")
 
 
 def _different(states: Iterable[_State]) -> Iterator[_State]:
@@ -143,6 +148,7 @@ class _Graphs:
         ]
         self.pooled = any(pools(n.class_name) for n in layers)
         self.norm_first = _norm_first(layers)
+        self.ends = _named_ends(layers)
         self.named = [_named_after(layer.name, layers[:i]) for i, layer in enumerate(layers)]
         self.next_wanted = [
             self.wanted_behind(i) if layer.class_name in MERGING else None for i, layer in enumerate(layers)
@@ -183,8 +189,10 @@ class _Graphs:
             if state.tensors[j].rank == 1 and spatial(layer.class_name):
                 continue
             cost = 0.0 if j == first else 0.4
+            if i in self.ends and j in self.ends:
+                cost += 5.0
             if j in state.used:
-                cost = 1.5 + 0.02 * (newest - j) + self.inside(users[j]) + self.enlarged(j)
+                cost += 1.5 + 0.02 * (newest - j) + self.inside(users[j]) + self.enlarged(j)
             elif self.layers[j].class_name == "InputLayer":
                 waiting = [k for k in state.loose if k < j and self.layers[k].class_name == "InputLayer"]
                 cost = (0.0 if j == newest or waiting else 0.1) + 0.3 * len(waiting)
@@ -245,7 +253,8 @@ class _Graphs:
             above = self.above(state, first)
             for k, j in enumerate(j for j in range(newest, -1, -1) if j in state.used and j != first):
                 cost = 0.5 + 0.02 * k + self.inside(users[j]) + self.skip(state, first, j, above.get(j), sums)
-                groups.append(((first, j), cost))
+                # As noise is taken from the image that it was found in (Zhang et al. 2017, arXiv 1608.03981)
+                groups.append(((j, first) if layer.class_name == "Subtract" else (first, j), cost))
         if not sums and len(loose) < 2:
             base = loose[-1] if loose else newest
             used = [j for j in range(newest, -1, -1) if j in state.used and j != base][:12]
@@ -337,6 +346,14 @@ def _named_after(name: str, before: Sequence[Layer]) -> int | None:
         if name.startswith(f"{layer.name}_") and not name[len(layer.name) + 1 :].isdigit()
     ]
     return max(found, key=lambda j: len(before[j].name), default=None)
+
+
+def _named_ends(layers: Sequence[Layer]) -> frozenset[int]:
+    """The Dense layers that an author has named, as the outputs of a model are named that others are not."""
+    dense = [i for i, n in enumerate(layers) if n.class_name == "Dense"]
+    default = {i for i in dense if re.fullmatch(r"dense(_\d+)?", layers[i].name)}
+    others = any(re.fullmatch(r"(conv\dd|lstm|gru|bidirectional|embedding)(_\d+)?", n.name) for n in layers)
+    return frozenset(i for i in dense if i not in default) if default or others else frozenset()
 
 
 def _gives_state(encoder: Layer, decoder: Layer) -> bool:

@@ -25,6 +25,7 @@ from reconstruct.inference.moments import Moments
 from reconstruct.inference.numerical import discriminates, softmax_witness, told_by_name
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
 from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
+from reconstruct.inference.unlisted import activated
 from reconstruct.inference.wiring import contexts, orders, wirings
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import is_placeholder, placeholder
@@ -144,7 +145,8 @@ def _forms(
         _forms_of(ordered, base, moments, hints, until)
         for each in known
         for wiring in wirings(each, wired)
-        for ordered in orders(wiring, hints.shapes, targets)
+        for complete in activated(wiring, moments, hints.settings)
+        for ordered in orders(complete, hints.shapes, targets)
     ]
     portion = FORMS_AT_ONCE
     while streams and time.monotonic() < until:

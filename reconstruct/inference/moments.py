@@ -33,6 +33,7 @@ _FLOOR = 0.01
 # Moving variances start at 1 in all channels, and come nearer to what they are of by a hundredth with each step. In
 # trained models their logarithms are 0.2 to 2 apart.
 _LEAST_APART = 0.1
+MOST_LAYERS = 3
 _MOST_OF_ONE = 3.0  # so that one layer does not speak for all
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -143,15 +144,16 @@ class Moments:
 
 
 def _joined(found: Sequence[Mapping[object, float]]) -> Costs:
-    """The logarithms of how much further than the nearest each is, added up."""
+    """The logarithms of how much further than the nearest each is, added up, as of few layers where there are many:
+    what makes one activation look a little nearer than another does so in all of them."""
     total: dict[object, float] = {}
     for each in found:
         least = min(each.values())
         for value, apart in each.items():
             further = np.log((apart + _FLOOR) / (least + _FLOOR))
             total[value] = total.get(value, 0.0) + min(_MOST_OF_ONE, float(further))
-    least = min(total.values())
-    return {value: min(MOST_COST, cost - least) for value, cost in total.items()}
+    least, share = min(total.values()), min(1.0, MOST_LAYERS / len(found))
+    return {value: min(MOST_COST, share * (cost - least)) for value, cost in total.items()}
 
 
 def _alternatives(layer: Layer) -> list[tuple[object, str]]:

@@ -13,6 +13,7 @@ from reconstruct.inference import priors
 from reconstruct.inference.choices import (
     ACTIVATION_LAYERS,
     PASSED,
+    UNLISTED,
     WITH_ACTIVATION,
     Context,
     inner,
@@ -32,20 +33,20 @@ def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float
             costs = {value: cost + context.measured.get(value, 0.0) for value, cost in costs.items()}
         found[name] = sorted(costs.items(), key=lambda item: item[1])
     for name in ("activation", "recurrent_activation"):
-        if name in context.fixed and name not in found and inner(layer).class_name in _ACTIVE:
+        if name in context.fixed and name not in found and inner(layer).class_name in (*WITH_ACTIVATION, *RECURRENT):
             found[name] = [(context.fixed[name], 0.0)]
     return found
-
-
-# What has an activation, or may have one behind it that the file does not list
-_ACTIVE = (*WITH_ACTIVATION, *RECURRENT, "BatchNormalization")
 
 
 def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]:
     core = inner(layer)
     name = core.class_name
+    if name in WITH_ACTIVATION and "activation" in core.config:
+        return {"activation": {core.config["activation"]: 0.0}}
     if name in WITH_ACTIVATION:
         return {"activation": _activation(core, context)}
+    if name == "Activation" and layer.name.startswith(UNLISTED):
+        return {"activation": priors.HIDDEN_OF_DISCRIMINATOR if context.discriminates else priors.HIDDEN}
     if name == "Activation" and "activation" not in layer.config:
         return {"activation": _of_activation_layer(context)}
     if name in RECURRENT:
@@ -63,11 +64,13 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
     if name == "LeakyReLU":
         of_images = "Reshape" in context.classes or any("Conv" in c for c in context.classes)
         pooled_too = any("Pooling" in c for c in context.classes)
-        slopes = priors.LEAKY_SLOPE_OF_GAN if of_images and not pooled_too else priors.LEAKY_SLOPE
+        ends = [n for n in context.following if "kernel" in n.weights][-1:]
+        encodes = any(n.class_name == "Dense" and n.weights["kernel"].shape[-1] > 1 for n in ends)
+        of_gan = of_images and not pooled_too and not encodes
+        slopes = priors.LEAKY_SLOPE_OF_GAN if of_gan else priors.LEAKY_SLOPE
         return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): slopes}
     if name == "BatchNormalization":
-        behind = {"activation": _behind_normalization(context)} if context.unlisted else {}
-        return {**behind, "epsilon": priors.BATCH_EPSILON}
+        return {"epsilon": priors.BATCH_EPSILON}
     if name == "LayerNormalization":
         return {
             "epsilon": priors.ATTENTION_EPSILON if "MultiHeadAttention" in context.classes else priors.LAYER_EPSILON
@@ -107,11 +110,9 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
         return priors.BEFORE_SUM  # as in a U-Net, where it makes larger what the next convolution takes
     if context.last:
         return _last(layer, context)
-    if context.unlisted and context.following[0].class_name == "BatchNormalization":
-        return priors.BEFORE_NORMALIZATION
-    if context.unlisted and context.discriminates:
+    if context.discriminates and "GAP" in context.classes:  # the file would not list a LeakyReLU
         return priors.HIDDEN_OF_DISCRIMINATOR
-    costs = dict(priors.HIDDEN_APART if context.apart else priors.HIDDEN)
+    costs = dict(priors.HIDDEN_APART if context.apart and not _goes_on(layer, context) else priors.HIDDEN)
     if following is None and context.following:  # a branch that merges at once
         costs["linear"] = 1.0
     if summed is not None and summed.class_name == "Add" and "MultiHeadAttention" in context.classes:
@@ -119,15 +120,20 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
     return costs
 
 
-def _behind_normalization(context: Context) -> Mapping[str, float]:
-    """What activations cost behind a normalisation, where the file would not list them."""
-    costs = priors.HIDDEN_OF_DISCRIMINATOR if context.discriminates else priors.BEHIND_NORMALIZATION
-    return {**costs, "linear": priors.BEHIND_NORMALIZATION["linear"]}
-
-
 def discriminates(name: str) -> bool:
     """Whether a file is called after the discriminator of a generative adversarial network."""
     return re.search(r"discrim|(^|[^a-z])(d|dis|disc)_", name.lower()) is not None
+
+
+def _goes_on(layer: Layer, context: Context) -> bool:
+    """Whether a convolution leads to the next kernel with nothing between that could stand for its activation: without
+    one of its own the two would be one."""
+    behind = next((n for n in context.following if not n.class_name.startswith(_NO_ACTIVATION)), None)
+    return bool(spatial(layer.class_name)) and behind is not None and behind.class_name in _KERNELS
+
+
+_KERNELS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose")
+_NO_ACTIVATION = ("Dropout", "SpatialDropout", "MaxPooling", "AveragePooling", "UpSampling", "ZeroPadding", "Flatten")
 
 
 def _last(layer: Layer, context: Context) -> Mapping[str, float]:
@@ -135,7 +141,7 @@ def _last(layer: Layer, context: Context) -> Mapping[str, float]:
     if context.task not in _TASKS:
         for told in (context.told, told_by_name(layer.name, _LAYER_NAMES)):
             for name, change in told.items():
-                costs[name] = max(0.0, costs.get(name, 5.0) + change)
+                costs[name] = costs.get(name, 5.0) + change
     return costs
 
 
@@ -144,6 +150,9 @@ _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"(dqn|sarsa|ddpg|naf)_.*_weights(_actor|_critic)?\.h5f", {"linear": -2.4}),  # keras-rl 0.4, examples
     (r"actor(?!.*critic)", {"tanh": -2.4}),
     (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
+    (r"decod|auto_?enc|(?<![a-z])v?ae(?![a-z])|generator", {"softmax": 3.0}),
+    (r"encod|embed|extract|latent", {"linear": -2.2}),
+    (r"key_?point|landmark|bbox", {"linear": -2.2}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
     (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
 )
@@ -152,6 +161,8 @@ _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
 # What authors call last layers, likewise.
 _LAYER_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"logit|conf_?map|heat_?map|offset|affinity|regress|bbox|coord|q_?val", {"linear": -2.2}),
+    (r"^(encod|latent|bottleneck|embed|z_|mu$|mean$|log_?(var|std))", {"linear": -2.2}),
+    (r"^(recon|decod)", {"softmax": 3.0}),
     (r"softmax", {"softmax": -3.0}),
     (r"sigmoid", {"sigmoid": -3.0}),
     (r"tanh", {"tanh": -3.0}),
@@ -175,6 +186,8 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
         return {**priors.LAST_IMAGE, "linear": 0.5}
     if spatial(layer.class_name):
         return _last_image(units, context)
+    if units == 1 and max(context.beside, default=0) > MOST_ACTIONS and any("Conv" in c for c in context.classes):
+        return {**priors.LAST_ONE, "tanh": 0.2}  # who wins a game, beside all moves of it (arXiv 1712.01815)
     if units == 1 and any(
         n > 1 for n in context.beside
     ):  # a value beside a policy (Mnih et al. 2016, arXiv 1602.01783)
@@ -199,8 +212,9 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     if 1 in context.beside:  # a policy beside a value
         costs["softmax"] -= 0.7
         costs["linear"] += 0.5
-    costs["linear"] += context.softmax
-    costs["softmax"] -= min(context.softmax, 0.0)
+    if context.steps == 1 and _of_agent(context):
+        costs.update(priors.LAST_OF_AGENT)
+    costs["softmax"] -= context.softmax + min(context.softmax, 0.0)  # of which the others may make what they will
     return costs
 
 
@@ -242,12 +256,23 @@ def _of_activation_layer(context: Context) -> Mapping[str, float]:
         # A layer for nothing, which people write all the same where the last layer of another kind of model has one,
         # and behind the recurrent layers of a forecast
         extra = 0.8 if before.weights["kernel"].shape[-1] == 1 and _forecasts(context) else 2.5
+        if context.steps == 1 and _of_agent(context):
+            extra = 0.3
         return {**costs, "linear": max(0.3, extra + (0.0 if context.task else context.told.get("linear", 0.0)))}
     return {**priors.LAST_SEVERAL, "linear": 2.5}
 
 
 def _forecasts(context: Context) -> bool:
     return bool(context.classes & {"LSTM", "GRU", "SimpleRNN"}) and "Embedding" not in context.classes
+
+
+def _of_agent(context: Context) -> bool:
+    """Whether it flattens a window of observations, as the agents of keras-rl do (keras-rl, examples/dqn_cartpole.py):
+    nothing else flattens a single step."""
+    return "Flatten" in context.classes and not context.classes & {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}
+
+
+MOST_ACTIONS = 20  # of the games that a value beside a policy is not a board's
 
 
 def softmax_witness(bias: np.ndarray) -> float:

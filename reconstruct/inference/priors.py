@@ -65,6 +65,7 @@ LAST_ONE: Costs = {
     "mish": 7.0,
 }
 LAST_SEVERAL: Costs = {**LAST_ONE, "softmax": 0.7, "linear": 1.1, "sigmoid": 2.2, "relu": 3.0, "tanh": 3.0}
+LAST_OF_AGENT: Costs = {"linear": 0.1, "softmax": 2.0, "tanh": 2.0, "sigmoid": 3.5}  # not counted
 LAST_IMAGE: Costs = {**LAST_ONE, "sigmoid": 0.7, "linear": 1.2, "tanh": 2.0, "softmax": 3.5}
 # Of generators, and of what filters an image without resizing it (super-resolution): not counted
 LAST_GENERATED: Costs = {**LAST_IMAGE, "tanh": 0.4, "sigmoid": 1.2, "linear": 2.5}
@@ -72,11 +73,15 @@ LAST_FILTERED: Costs = {**LAST_IMAGE, "linear": 0.5, "sigmoid": 1.1}
 # A convolution that is added to what leads around it, as in residual blocks
 BEFORE_SUM: Costs = {**BEFORE_ACTIVATION, "linear": 0.3, "relu": 1.5}
 # An Activation layer in the middle: relu 56, sigmoid 2, tanh 1
-ACTIVATION_LAYER: Costs = {**HIDDEN, "relu": 0.1, "linear": 4.0, "tanh": 2.2, "elu": 3.0}
-# Behind a normalisation in a file that lists no layers without weights; before it (Ioffe and Szegedy 2015, arXiv
-# 1502.03167, 3.2) nothing then. Not counted
-BEHIND_NORMALIZATION: Costs = {**HIDDEN, "linear": 1.5, "leaky_relu@0.2": 2.0}
-BEFORE_NORMALIZATION: Costs = {**HIDDEN, "linear": 0.5, "relu": 1.2}
+# (`Activation("leaky_relu")` has one slope in all releases, others are layers of their own)
+ACTIVATION_LAYER: Costs = {
+    **HIDDEN,
+    **dict.fromkeys(("leaky_relu@0.3", "leaky_relu@0.1", "leaky_relu@0.01"), 7.0),
+    "relu": 0.1,
+    "linear": 4.0,
+    "tanh": 2.2,
+    "elu": 3.0,
+}
 # Of discriminators, which stride in place of pooling (Radford et al. 2015, arXiv 1511.06434, 3)
 HIDDEN_OF_DISCRIMINATOR: Costs = {**HIDDEN, "leaky_relu@0.2": 0.3, "leaky_relu@0.3": 1.8, "relu": 1.6}
 RECURRENT: Costs = {"tanh": 0.15, "relu": 2.2, "linear": 4.0, "sigmoid": 4.0, "selu": 5.0, "elu": 5.0, "softsign": 5.0}
@@ -128,6 +133,8 @@ SMALLER_IN_DECODER = 4.0  # 0 of 42 convolutions behind a layer that makes image
 STRIDE_TRANSPOSED = {2: 0.4, 1: 1.3, 3: 3.5, 4: 3.0}
 PADDING_TRANSPOSED = {"same": 0.2, "valid": 1.8}
 POOL = {2: 0.15, 3: 2.3, 4: 3.0, 5: 4.5, 8: 4.5}
+# Of one axis, as of sounds: not counted; 1 where a number of a loop is left at that
+POOL_OF_SIGNAL = {2: 0.3, 3: 1.9, 4: 2.2, 5: 2.5, 8: 2.5, 1: 4.3}
 # Of signals of several channels that stand side by side, as in EEGNet (Lawhern et al. 2018, arXiv 1611.08024)
 POOL_OF_STEPS = {2: 0.5, 4: 0.5, 8: 0.5, 3: 2.3, 5: 3.0, 16: 3.0}
 POOL_PADDING = {"valid": 0.3, "same": 1.4}

@@ -17,7 +17,7 @@ from typing import Any
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.choices import STRUCTURAL_FIELDS, Context, Option, fits, structural
-from reconstruct.inference.shapes import ENLARGING, Shape
+from reconstruct.inference.shapes import ENLARGING, Shape, pools, spatial
 
 MOST_STATES = 400_000
 OTHER_SIZE = 4.0  # of an autoencoder that gives images of another size than it takes
@@ -136,8 +136,10 @@ def tied(
         found = list(structural(node.layer, [ranks[j] for j in node.inputs], contexts[i]))
         if len(found) > 1:
             kernel = node.layer.config.get("kernel_size")
-            key = node.layer.class_name, str(kernel), len(found), "return_state" in node.layer.config
+            key = node.layer.class_name, str(kernel), len(found), "return_state" in node.layer.config, _opens(wiring, i)
             groups.setdefault(key, []).append(i)
+            if key[-1]:
+                found = [replace(o, cost=o.cost - OPENED_PADDED) if _padded(o) else o for o in found]
             options.setdefault(key, sorted(found, key=lambda o: o.cost))
     keys = list(groups)
     if not keys or all(len(groups[k]) == 1 for k in keys):
@@ -182,6 +184,24 @@ def _ranks(wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape]) 
             return None
         shapes.append(found)
     return shapes
+
+
+def _opens(wiring: Wiring, i: int) -> bool:
+    """Whether a convolution is the first of a block: authors pad that one alone, as in Keras's examples/cifar10_cnn.py,
+    and not every second time."""
+    if not spatial(wiring.nodes[i].layer.class_name) or not any(pools(n.layer.class_name) for n in wiring.nodes):
+        return False
+    at = wiring.nodes[i].inputs[0]
+    while wiring.nodes[at].inputs and wiring.nodes[at].layer.class_name in ("Dropout", "SpatialDropout2D"):
+        at = wiring.nodes[at].inputs[0]
+    return not wiring.nodes[at].inputs or pools(wiring.nodes[at].layer.class_name)
+
+
+OPENED_PADDED = 0.05
+
+
+def _padded(option: Option) -> bool:
+    return option.layer is not None and option.layer.config.get("padding") == "same"
 
 
 def _like(layer: Layer, made: Layer | None) -> Layer | None:

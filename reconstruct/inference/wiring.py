@@ -10,7 +10,8 @@ from dataclasses import replace
 from reconstruct.artifact import Layer
 from reconstruct.inference.chains import chain, channels_first, reordered, towers
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
-from reconstruct.inference.choices import ACTIVATION_LAYERS, Context, weighted
+from reconstruct.inference.choices import ACTIVATION_LAYERS, UNLISTED, Context, weighted
+from reconstruct.inference.dueling import dueling
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.graphs import graphs
 from reconstruct.inference.shapes import ENLARGING, MERGING
@@ -52,7 +53,9 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
     if (shared := towers(layers)) is not None:
         for wiring in graphs(*shared, until=until):
             yield replace(wiring, reason="the inputs go through the same layers")
-    yield from graphs(layers, until=until, by_depth=by_depth)
+    for wiring in graphs(layers, until=until, by_depth=by_depth):
+        joined = None if merging else dueling(wiring)
+        yield from sorted([wiring, *([joined] if joined else [])], key=lambda w: w.cost)
 
 
 MOST_ORDERS = 24
@@ -114,7 +117,8 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
     enlarged = [False] * len(nodes)
     for i, node in enumerate(nodes):
         enlarged[i] = any(enlarged[j] or _enlarges(wiring, j) for j in node.inputs)
-    apart = any(n.layer.class_name in ACTIVATION_LAYERS and weighted_after[i] for i, n in enumerate(nodes))
+    listed = [i for i, n in enumerate(nodes) if not n.layer.name.startswith(UNLISTED)]
+    apart = any(nodes[i].layer.class_name in ACTIVATION_LAYERS and weighted_after[i] for i in listed)
     base = replace(base, classes=classes, apart=apart)
     ends = [given_by(nodes[i].layer, Channels(None, None)).channels or 0 for i in wiring.outputs]
     found = []
@@ -129,9 +133,7 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
             following = _before(wiring, i)
         last = not weighted_after[i]
         beside = tuple(n for j, n in zip(wiring.outputs, ends, strict=True) if j != i)
-        unlisted = not last and any(nodes[j].layer.class_name == "GAP" for j in users[i])
-        around = replace(base, following=tuple(following), last=last, enlarged=enlarged[i], beside=beside)
-        found.append(replace(around, unlisted=unlisted))
+        found.append(replace(base, following=tuple(following), last=last, enlarged=enlarged[i], beside=beside))
     return found
 
 

@@ -230,3 +230,46 @@ def test_sizes_that_weights_only_suit_are_assumptions() -> None:
     assert "is taken to be 8,8,1" in guessed[0]["message"]
     given = infer(source, Hints(input_shape=[(8, 8, 1)]))
     assert not any(a.get("set") == "--input-shape SHAPE" for a in given.assumptions)
+
+
+def activations(result: Inferred) -> list[str]:
+    return [n.config["activation"] for n in layers(result) if "activation" in n.config]
+
+
+def test_what_flattens_a_single_step_is_an_agent_and_gives_the_values_of_actions() -> None:
+    source = artifact(
+        group("flatten_1"),
+        group("dense_1", (6, 8), (8,)),
+        group("activation_1"),
+        group("dense_2", (8, 6), (6,)),
+        group("activation_2"),
+    )
+    assert activations(infer(source, Hints(input_shape=[[1, 6]])))[-1] == "linear"
+
+
+def test_a_convolution_that_goes_on_to_the_next_kernel_has_its_own_activation() -> None:
+    source = artifact(
+        group("conv2d_1", (3, 3, 1, 4), (4,)),
+        group("max_pooling2d_1"),
+        group("flatten_1"),
+        group("dense_1", (36, 5), (5,)),
+        group("activation_1"),
+        group("dense_2", (5, 2), (2,)),
+        group("activation_2"),
+    )
+    assert activations(infer(source, Hints(input_shape=[[8, 8, 1]])))[0] == "relu"
+
+
+def test_only_the_first_convolution_of_each_block_may_be_padded() -> None:
+    blocks = [
+        group(name, *shapes)
+        for k, (a, b) in enumerate(((1, 4), (4, 8), (8, 8)))
+        for name, shapes in (
+            (f"conv2d_{2 * k}", ((3, 3, a, b), (b,))),
+            (f"conv2d_{2 * k + 1}", ((3, 3, b, b), (b,))),
+            (f"max_pooling2d_{k}", ()),
+        )
+    ]
+    source = artifact(*blocks, group("flatten_1"), group("dense_1", (288, 3), (3,)))
+    result = infer(source, Hints(input_shape=[[64, 64, 1]]))
+    assert [n.config["padding"] for n in layers(result) if n.class_name == "Conv2D"] == ["same", "valid"] * 3

@@ -1,0 +1,75 @@
+"""Models that are classes of their authors, whose layers Keras 3 writes by the names of attributes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import reconstruct
+from reconstruct.inference.evidence import gather
+from reconstruct.inference.hints import Hints
+from reconstruct.inference.infer import infer
+
+keras = pytest.importorskip("keras")
+L = keras.layers
+RNG = np.random.default_rng(0)
+
+
+class Autoencoder(keras.Model):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = keras.Sequential([L.Dense(4, activation="relu"), L.Dense(2, activation="relu")])
+        self.decoder = keras.Sequential([L.Dense(4, activation="relu"), L.Dense(3)])
+
+    def call(self, x: Any) -> Any:
+        return self.decoder(self.encoder(x))
+
+
+class Pooled(keras.Model):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = L.Conv2D(4, 3, activation="relu")
+        self.dense1 = L.Dense(5, activation="relu")
+        self.out = L.Dense(2)
+        self.pool = L.GlobalAveragePooling2D()
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.dense1(self.pool(self.conv1(x))))
+
+
+class Dueling(keras.Model):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense1 = L.Dense(16, activation="relu")
+        self.V = L.Dense(1)
+        self.A = L.Dense(4)
+
+    def call(self, x: Any) -> Any:
+        x = self.dense1(x)
+        advantages = self.A(x)
+        return self.V(x) + (advantages - keras.ops.mean(advantages, axis=1, keepdims=True))
+
+
+def saved(model: Any, x: np.ndarray, path: Path) -> tuple[Path, np.ndarray]:
+    outputs = np.asarray(model(x))
+    model.save_weights(path)
+    return path, outputs
+
+
+def names(path: Path) -> list[str]:
+    return [f.layer.class_name for f in gather(reconstruct.inspect(path)).layers]
+
+
+@pytest.mark.parametrize(("make", "shape"), [(Autoencoder, (3,)), (Dueling, (6,)), (Pooled, (8, 8, 1))])
+def test_layers_are_called_in_the_order_in_which_they_were_made(make: Any, shape: Any, tmp_path: Path) -> None:
+    x = RNG.standard_normal((12, *shape)).astype("float32")
+    path, outputs = saved(make(), x, tmp_path / "model.weights.h5")
+    result = infer(reconstruct.inspect(path), Hints(examples=([x], [outputs]), budget=30))
+    assert result.confirmed
+
+
+def test_what_makes_numbers_of_images_stands_before_the_first_dense_layer(tmp_path: Path) -> None:
+    x = RNG.standard_normal((2, 8, 8, 1)).astype("float32")
+    path, _ = saved(Pooled(), x, tmp_path / "model.weights.h5")
+    assert names(path) == ["Conv2D", "GlobalAveragePooling2D", "Dense", "Dense"]
