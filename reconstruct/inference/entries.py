@@ -35,7 +35,9 @@ def starts_of(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
                     starts[i] = [(tuple(hints.examples[0][k].shape[1:]), 0.0)]
                 continue
         first = _first_weighted(wiring, i)
-        behind = {wiring.nodes[j].layer.class_name for j in wiring.users(i)}
+        behind = {
+            wiring.nodes[j].layer.class_name for j in wiring.users(i) if wiring.nodes[j].layer.path
+        }  # in the file
         starts[i] = list(_flattened(first) if behind == {"Flatten"} else ()) or list(_start_shapes(first, sizes))
         if behind == {"Permute"}:  # as of the last few frames, which keras-rl stacks before the picture's axes
             starts[i] = [((*shape[-1:], *shape[:-1]), cost) for shape, cost in starts[i]]

@@ -102,7 +102,7 @@ def test_pools_that_treat_the_sides_of_a_square_image_unlike_are_found_where_no_
     conv = {"activation": "relu", "strides": [1, 1], "padding": "valid"}
     pool = {"pool_size": [4, 2], "strides": [4, 2], "padding": "valid"}
     outputs = computed(source, x, conv, pool, conv, pool, {}, {"activation": "softmax"})
-    result = infer(source, Hints(input_shape=[[32, 32, 1]], examples=([x], [outputs]), budget=30))
+    result = infer(source, Hints(input_shape=[[32, 32, 1]], examples=([x], [outputs]), budget=90))
     assert result.confirmed
     assert [n.config["pool_size"] for n in layers(result) if "Pooling" in n.class_name] == [[4, 2], [4, 2]]
 
