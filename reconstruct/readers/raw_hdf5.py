@@ -215,8 +215,8 @@ class File:
             raise Gone(f"superblock version {version}")
         if sizes != b"\x08\x08":
             raise Gone("addresses that have not 8 bytes")
-        self.base = base if base < 1 << 62 else start
-        return root, end
+        self.base = start  # also where the data were moved into another file since (H5Fsuper.c, `H5F__super_read`)
+        return root, end + start - base
 
     def object(self, address: int) -> Object:
         """The object whose header is at `address`."""

@@ -10,6 +10,9 @@ from pathlib import Path
 from reconstruct.errors import ReadError
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# What becomes of the signature where a program takes a file for text: line ends changed; bytes taken for characters of
+# Latin 1, of Windows 1252 or of none, and written as UTF-8
+TAKEN_FOR_TEXT = (b"\x89HDF", b"\xc2\x89HDF", b"\xe2\x80\xb0HDF", b"\xef\xbf\xbdHDF")
 _BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n"
 _GET_AGAIN = "get the file again from where it came from"
 
@@ -95,6 +98,9 @@ def _has_user_block(file) -> bool:  # type: ignore[no-untyped-def]
 def _name_it(head: bytes) -> tuple[str, str]:
     if not any(head):
         return "filled with zeros, so the download or the disk failed", _GET_AGAIN
+    if head.startswith(TAKEN_FOR_TEXT):
+        hint = "transfer it once more, in binary mode; reconstruct salvage undoes what can be undone"
+        return "an HDF5 file that a program took for text, and changed", hint
     return disguise(head) or ("of no kind that Keras writes", "Keras writes HDF5 (.h5), zip (.keras) and JSON")
 
 
@@ -112,6 +118,8 @@ def disguise(head: bytes) -> tuple[str, str] | None:
         return "a gzip archive", "unpack it first (`gunzip` or `tar xzf`)"
     if head[257:262] == b"ustar":
         return "a tar archive", "unpack it first (`tar xf`)"
+    if head.startswith((b"iUhERg0KGgo", b"UEsDBB")):  # the signatures of HDF5 and zip
+        return "text in base64 of a model", "decode it first (`base64 -d`)"
     if head.startswith(b"\x93NUMPY"):
         return "a NumPy array", "give the file that Keras saved"
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":

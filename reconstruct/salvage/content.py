@@ -14,12 +14,13 @@ from reconstruct.limits import Limits
 from reconstruct.readers import json_guard
 from reconstruct.readers.keras_zip import WEIGHTS
 from reconstruct.readers.lost import SALVAGED, doubts
-from reconstruct.readers.raw_hdf5 import Bytes, Object
+from reconstruct.readers.raw_hdf5 import Bytes, Object, Source
 from reconstruct.readers.sniff import disguise, sniff
-from reconstruct.salvage import copies, signatures, zips
+from reconstruct.salvage import copies, displaced, holes, signatures, transfers, zips
 from reconstruct.salvage.copies import Copies
 from reconstruct.salvage.hdf5 import Reader
 from reconstruct.salvage.names import text_of
+from reconstruct.salvage.pieces import Pieces
 from reconstruct.salvage.tree import Node
 
 Say: TypeAlias = Callable[[str], None]
@@ -47,17 +48,28 @@ def read(paths: Sequence[Path], limits: Limits, say: Say = lambda message: None)
     """What copies of one file hold. Raises `ReadError` for what is no model at all, and for what holds nothing."""
     kinds = {_kind(path) for path in paths}
     sources = [Bytes(_bytes(path)) for path in paths]
-    source = copies.together(sources, [str(path) for path in paths])
+    names = [str(path) for path in paths]
+    undone = [transfers.undone(source, name) for source, name in zip(sources, names, strict=True)]
+    source = copies.together([s if u is None else u[0] for s, u in zip(sources, undone, strict=True)], names)
     held = sum(_held(path) for path in paths)
     content = _archive(source, limits, held, say) if "zip" in kinds or "unknown" in kinds else None
     if content is None:
         start = 0 if kinds == {"hdf5"} else signatures.start_of_hdf5(source)
         if start is None:
-            message = f"{paths[0]} is no Keras model, or nothing of one is left in it"
-            raise ReadError(message, path=str(paths[0]), hint=_GET_AGAIN, code="E_NOT_A_MODEL")
+            message, hint = f"{names[0]} is no Keras model, or nothing of one is left in it", _GET_AGAIN
+            inside = next(zips.names(source), None)
+            if inside is not None:
+                message, hint = f"{names[0]} is a zip archive, and no .keras file: it holds {inside}", "unpack it first"
+            raise ReadError(message, path=names[0], hint=hint, code="E_NOT_A_MODEL")
         content = Content(False, Node(whole=False))
         _tree(content, source, lambda each: zips.Part(each, start), start, limits, held, say)
         content.config = _of_attribute(content, limits)
+    for name, each in zip(names, undone, strict=True):
+        if each is not None:
+            hint = "transfer it in binary mode"
+            content.findings.append(
+                Finding("taken_for_text", "warning", "", f"{name}: {each[1]}; this was undone", hint)
+            )
     _of_earlier_salvage(content, limits)
     return content
 
@@ -153,6 +165,11 @@ def _tree(
     for turn in turns:
         reader = Reader(part(turn), limits, lambda a, b: source.doubtful(start + a, start + b), held, say)
         trees.append(reader.tree())
+        if len(source.copies) == 1 and not limits.too_much(source.size, held):
+            pieces = _in_place(content, source, trees[0])
+            if pieces is not None:
+                content.tree = Reader(pieces, limits, held=held, say=say).tree()
+                return
         if turn is turns[0] and reader.deleted:
             content.findings.append(_deleted(reader.deleted))
         if turn is turns[0] and reader.declared is not None:
@@ -164,6 +181,29 @@ def _tree(
     for where in contradictions:
         message = "the copies contradict each other here; what the first one says is kept"
         content.findings.append(Finding("copies_differ", "warning", where, message))
+
+
+def _in_place(content: Content, source: Source, tree: Node) -> Pieces | None:
+    """The source with each part in its place and without what is not its own, if what its tables miss shows that this
+    is not so."""
+    if all(node.whole and (node.array is None or node.array.shape is not None) for _, node in tree.walk()):
+        return None
+    pieces = displaced.realigned(source)
+    if pieces is not None:
+        first, *others = pieces.pieces
+        parts = ", ".join(f"from {p.start} on by {p.shift - first.shift}" for p in others[:5])
+        message = (
+            f"parts of the file are not in their places, since bytes were lost or put in before them: {parts}"
+            f"{', …' if len(others) > 5 else ''}; they were read where they are, and what lies between them is lost"
+        )
+        content.findings.append(Finding("displaced", "error", "", message, _GET_AGAIN))
+        return pieces
+    pieces = holes.without(source)
+    if pieces is not None:
+        kept = ", ".join(f"{p.start} to {p.end}" for p in pieces.pieces[:5])
+        message = f"zeros, or another file's bytes, stand in place of a part of the file; its own are those from {kept}"
+        content.findings.append(Finding("overwritten", "error", "", message, _GET_AGAIN))
+    return pieces
 
 
 def _deleted(headers: Sequence[Object]) -> Finding:

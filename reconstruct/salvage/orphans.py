@@ -99,7 +99,7 @@ def _layers(reader: Reader, root: Node, found: Found, orphans: Sequence[int]) ->
     here = {node.address: name for name, node in there.items() if name in order}
     known = {node.address: names.listed(node.attributes, "weight_names") or [] for node in there.values()}
     named = names.of_layers(order, here, {**known, **weights}) if weights and order else {}
-    return {address: (*above, *names.paths([name])[0]) for address, name in named.items()}
+    return {address: (*above, *names.paths([name])[0]) for address, name in named.items() if address in weights}
 
 
 def _arrays(root: Node, orphans: Sequence[int]) -> dict[int, Path]:

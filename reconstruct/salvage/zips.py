@@ -72,6 +72,16 @@ def members(source: Source, wanted: Collection[str], limits: Limits) -> dict[str
     return {name: member for name, member in found.items() if name in wanted}
 
 
+def names(source: Source) -> Iterator[str]:
+    """The names of all members, as far as they have headers."""
+    for at in signatures.zip_members(source):
+        try:
+            (size,) = struct.unpack("<H", source.read(at + 26, 2))
+            yield source.read(at + 30, min(size, 200)).decode("utf-8", "replace")
+        except Gone:
+            continue
+
+
 def _member(source: Source, at: int, wanted: Collection[str], limits: Limits) -> Member | None:
     """The member whose header is at `at` (zip specification, 4.3.7)."""
     flags, method = struct.unpack("<HH", source.read(at + 6, 4))
