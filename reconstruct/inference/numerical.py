@@ -242,11 +242,14 @@ def _of_activation_layer(context: Context) -> Mapping[str, float]:
     if before is not None:
         costs = dict(_last(before, context))
         # A layer for nothing, which people write all the same where the last layer of another kind of model has one,
-        # and behind the recurrent layers of a forecast
+        # behind the recurrent layers of a forecast, and in agents
+        told = 0.0 if context.task else context.told.get("linear", 0.0)
         extra = 0.8 if before.weights["kernel"].shape[-1] == 1 and _forecasts(context) else 2.5
+        if told < -2.0:
+            extra = 1.5
         if context.steps == 1 and _of_agent(context):
             extra = 0.3
-        return {**costs, "linear": max(0.3, extra + (0.0 if context.task else context.told.get("linear", 0.0)))}
+        return {**costs, "linear": extra + told}
     return {**priors.LAST_SEVERAL, "linear": 2.5}
 
 
