@@ -122,7 +122,8 @@ def _goes_on(layer: Layer, context: Context) -> bool:
     """Whether a convolution leads to the next kernel with nothing between that could stand for its activation: without
     one of its own the two would be one."""
     behind = next((n for n in context.following if not n.class_name.startswith(_NO_ACTIVATION)), None)
-    return bool(spatial(layer.class_name)) and behind is not None and behind.class_name in _KERNELS
+    own = layer.class_name in _KERNELS and spatial(layer.class_name) > 0  # of depthwise ones the next is a part
+    return own and behind is not None and behind.class_name in _KERNELS
 
 
 _KERNELS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose")
@@ -142,7 +143,8 @@ def _last(layer: Layer, context: Context) -> Mapping[str, float]:
 _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"actor(?!.*critic)", {"tanh": -2.4}),
     (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
-    (r"decod|auto_?enc|(?<![a-z])v?ae(?![a-z])|generat", {"softmax": 3.0}),
+    (r"generat", {"softmax": 3.0}),
+    (r"decod|auto_?enc|(?<![a-z])v?ae(?![a-z])", {"softmax": 3.0, "tanh": 1.5}),
     (r"encod|embed|extract|latent", {"linear": -2.2}),
     (r"key_?point|landmark|bbox", {"linear": -2.2}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
