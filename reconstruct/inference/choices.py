@@ -163,6 +163,10 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         yield from _recurrent(layer, context, decodes=len(shapes) > 1)
     elif name == "Reshape":
         yield from _reshapes(layer, shape, context)
+    elif name == "Lambda" and len(shapes) == 1 and len(shape) == 3 and shape[-1] in (1, 3):
+        # On an image, as in models that drive (Udacity's "Behavioral cloning"): its function is not in the file
+        yield Option(Layer("Rescaling", layer.name, {"name": layer.name}, path=layer.path), 0.5)
+        yield Option(layer, 3.0)
     elif name == "RepeatVector":
         yield from _repeats(layer, context)
     elif name == "TimeDistributed" and not layer.children:
@@ -254,6 +258,8 @@ def _convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_t
 
 def _nothing_pools(context: Context) -> bool:
     """Whether the file says that no layer makes images smaller, though they end in numbers or are made larger again."""
+    if "Reshape" in context.classes and "Flatten" not in context.classes:  # a decoder, which starts with numbers
+        return False
     ends = context.classes & (ENLARGING | {"Flatten"}) and not context.classes & {"Add", "Concatenate"}
     return bool(ends) and "GAP" not in context.classes and not any("Pooling" in c for c in context.classes)
 

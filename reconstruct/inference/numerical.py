@@ -129,7 +129,8 @@ def _goes_on(layer: Layer, context: Context) -> bool:
     """Whether a convolution leads to the next kernel with nothing between that could stand for its activation: without
     one of its own the two would be one."""
     behind = next((n for n in context.following if not n.class_name.startswith(_NO_ACTIVATION)), None)
-    return bool(spatial(layer.class_name)) and behind is not None and behind.class_name in _KERNELS
+    own = layer.class_name in _KERNELS and spatial(layer.class_name) > 0  # of depthwise ones the next is a part
+    return own and behind is not None and behind.class_name in _KERNELS
 
 
 _KERNELS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose")
@@ -150,7 +151,8 @@ _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"(dqn|sarsa|ddpg|naf)_.*_weights(_actor|_critic)?\.h5f", {"linear": -2.4}),  # keras-rl 0.4, examples
     (r"actor(?!.*critic)", {"tanh": -2.4}),
     (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
-    (r"decod|auto_?enc|(?<![a-z])v?ae(?![a-z])|generator", {"softmax": 3.0}),
+    (r"generator", {"softmax": 3.0}),
+    (r"decod|auto_?enc|(?<![a-z])v?ae(?![a-z])", {"softmax": 3.0, "tanh": 1.5}),
     (r"encod|embed|extract|latent", {"linear": -2.2}),
     (r"key_?point|landmark|bbox", {"linear": -2.2}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
@@ -254,11 +256,14 @@ def _of_activation_layer(context: Context) -> Mapping[str, float]:
     if before is not None:
         costs = dict(_last(before, context))
         # A layer for nothing, which people write all the same where the last layer of another kind of model has one,
-        # and behind the recurrent layers of a forecast
+        # behind the recurrent layers of a forecast, and in agents
+        told = 0.0 if context.task else context.told.get("linear", 0.0)
         extra = 0.8 if before.weights["kernel"].shape[-1] == 1 and _forecasts(context) else 2.5
+        if told < -2.0:
+            extra = 1.5
         if context.steps == 1 and _of_agent(context):
             extra = 0.3
-        return {**costs, "linear": max(0.3, extra + (0.0 if context.task else context.told.get("linear", 0.0)))}
+        return {**costs, "linear": extra + told}
     return {**priors.LAST_SEVERAL, "linear": 2.5}
 
 

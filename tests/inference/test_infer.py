@@ -273,3 +273,12 @@ def test_only_the_first_convolution_of_each_block_may_be_padded() -> None:
     source = artifact(*blocks, group("flatten_1"), group("dense_1", (288, 3), (3,)))
     result = infer(source, Hints(input_shape=[[64, 64, 1]]))
     assert [n.config["padding"] for n in layers(result) if n.class_name == "Conv2D"] == ["same", "valid"] * 3
+
+
+def test_a_function_on_an_image_is_taken_to_rescale_it() -> None:
+    source = artifact(
+        group("lambda_1"), group("conv2d_1", (3, 3, 3, 4), (4,)), group("flatten_1"), group("dense_1", (144, 1), (1,))
+    )
+    result = infer(source, Hints(input_shape=[[8, 8, 3]]))
+    assert layers(result)[1].class_name == "Rescaling"
+    assert any("lambda_1" in str(a["path"]) for a in result.assumptions)
