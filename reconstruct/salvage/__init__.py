@@ -108,7 +108,8 @@ def salvage(
     arrays = dict(found.tree.arrays())
     intact = {path: array for path, array in arrays.items() if not array.lost}
     if not intact and found.config is None:
-        message = f"nothing is left in {sources[0]}: no array of which all bytes are there, and no config"
+        seen = "; ".join(f"{path}: {array.lost}" for path, array in list(arrays.items())[:3])
+        message = f"nothing can be read in {sources[0]}: no config, and no array{f' ({seen}, …)' if seen else ''}"
         raise ReadError(message, path=sources[0], hint="look for another copy", code="E_CORRUPT")
     written = output.write(found, Path(output_path), sources, on_progress)
     lost = [

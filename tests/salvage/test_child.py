@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from reconstruct.errors import ReadError
@@ -30,8 +32,11 @@ def test_what_kills_the_process_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_it_has_limits(tmp_path: Path) -> None:
+    path = tmp_path / "large.h5"
+    with h5py.File(path, "w") as file:
+        file["dense/kernel"] = np.random.default_rng(0).random((1 << 12, 1 << 12), "float32")
     with pytest.raises(ReadError, match=r"memory|was killed|exit code") as caught:
-        salvaged(MODEL, tmp_path / "out.h5", Limits(recover_bytes=1))
+        salvaged(path, tmp_path / "out.h5", Limits(recover_bytes=1))
     assert "recover_bytes" in caught.value.hint
     assert not (tmp_path / "out.h5").exists()
 
