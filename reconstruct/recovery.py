@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from reconstruct import writing
 from reconstruct.artifact import Artifact, Finding, Layer
 from reconstruct.errors import BuildError, ReconstructError
 from reconstruct.limits import DEFAULT, Limits
@@ -186,7 +186,7 @@ class Recovery:
         from reconstruct.runtimes import keras_3
 
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        folder = writing.scratch_folder(target)
         try:
             written = folder / "model.keras"
             try:

@@ -6,12 +6,32 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from reconstruct.errors import ReadError
+
+
+def scratch_folder(target: Path) -> Path:
+    """A new folder beside `target` for what may take its place."""
+    return Path(tempfile.mkdtemp(prefix=_prefix(target, os.getpid()), dir=target.parent))
+
+
+def clear(target: str | os.PathLike[str], pid: int | None) -> None:
+    """Remove what a process that was killed left beside `target`."""
+    if pid is None:
+        return
+    with contextlib.suppress(OSError):
+        for left in list(Path(target).parent.iterdir()):
+            if left.name.startswith(_prefix(Path(target), pid)):
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def _prefix(target: Path, pid: int) -> str:
+    return f".{target.name}-{pid}-"
 
 
 @contextlib.contextmanager
@@ -24,7 +44,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-", suffix=target.suffix)
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent, prefix=_prefix(target, os.getpid()), suffix=target.suffix
+        )
         os.close(descriptor)
         temporary = Path(name)
         yield temporary

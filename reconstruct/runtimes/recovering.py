@@ -59,6 +59,7 @@ class Recoverer:
         try:
             return dict(self._worker.ask(request, self.limits.recover_seconds, say)["result"])
         except ReconstructError as error:
+            writing.clear(output, self._worker.last_pid)
             return _failed(source, error, time.monotonic() - started).to_json()
 
 

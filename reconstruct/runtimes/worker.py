@@ -48,6 +48,7 @@ class Worker:
         self.command, self.name = list(command), name
         self.environment = dict(environment or {})
         self.version = ""
+        self.last_pid: int | None = None  # of the newest child, also when it is dead
         self._lock = threading.RLock()
         self._child: _Child | None = None
 
@@ -90,6 +91,7 @@ class Worker:
             self._drop()
         if self._child is None:
             self._child = _Child(self.command, self.environment)
+            self.last_pid = self._child.process.pid
             try:
                 greeting = self._answer(self._child, START_SECONDS)
                 if not greeting.get("ok"):

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from reconstruct import writing
 from reconstruct.errors import ReadError, ReconstructError, defect
 from reconstruct.limits import Limits
 from reconstruct.runtimes.answering import Say, answer_requests
@@ -29,6 +30,7 @@ def salvaged(paths: Sequence[Path], output: Path, limits: Limits, say: Callable[
         try:
             answer = worker.ask(request, limits.recover_seconds, say)
         except ReconstructError as error:
+            writing.clear(output, worker.last_pid)
             code = "E_PARSER_CRASH" if isinstance(error, WorkerCrashed) else "E_CORRUPT"
             message = f"{paths[0]} cannot be salvaged: {error.message}"
             raise ReadError(message, path=str(paths[0]), hint=_HINT, code=code) from error

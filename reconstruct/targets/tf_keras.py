@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from reconstruct import rules
+from reconstruct import rules, writing
 from reconstruct.artifact import Artifact, Finding, Writer
 from reconstruct.errors import BuildError, NotEquivalent, OracleUnavailable
 from reconstruct.readers import read
@@ -61,7 +60,7 @@ def save(recovery: Recovery, path: str | os.PathLike[str], pool: WorkerPool) -> 
         hint = "pip install 'keras-reconstruct[tensorflow,legacy]'"
         raise OracleUnavailable(f"nothing can say whether tf_keras loads the file: {reason}", hint=hint)
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    folder = writing.scratch_folder(target)
     try:
         # What Keras 3 writes has every shape in it, and was loaded and compared itself
         recovery.save(folder / "model.keras")

@@ -40,6 +40,20 @@ def test_a_file_that_kills_its_process_is_a_failed_result(monkeypatch: pytest.Mo
     assert "was killed by SIGSEGV" in result["error"]["message"]
 
 
+def test_what_a_killed_process_was_writing_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    begins = (
+        "import sys; from reconstruct import writing; entered = writing.replacing(sys.argv[1]); entered.__enter__()"
+    )
+    output = str(tmp_path / "out.keras")
+    command = [sys.executable, "-c", DIES.replace("sys.stdin.readline()", f"sys.stdin.readline(); {begins}"), output]
+    monkeypatch.setattr(recovering, "Worker", lambda *_: Worker(command, "the process that recovers"))
+    (tmp_path / ".out.keras-other").touch()
+    with Recoverer() as recoverer:
+        result = recoverer.recover("a.h5", output, {})
+    assert "was killed by SIGSEGV" in result["error"]["message"]
+    assert [path.name for path in tmp_path.iterdir()] == [".out.keras-other"]
+
+
 def test_python_reads_in_another_process_first(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
     monkeypatch.setattr(trial, "survive", SURVIVE)
     monkeypatch.setattr(trial, "_worker", dying(None, "the process that reads"))
