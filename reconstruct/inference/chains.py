@@ -63,13 +63,12 @@ def reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:
 
 
 def _each_behind_its_own(layers: Sequence[Layer]) -> Sequence[Layer]:
-    """The layers with each activation behind its normalisation, where there are as many and most of them stand so."""
+    """The layers with each activation behind its normalisation, where there are as many and half of them stand so."""
     norms = [i for i, n in enumerate(layers) if n.class_name == "BatchNormalization"]
     acts = [n for n in layers if n.class_name in ACTIVATION_LAYERS]
     behind = sum(layers[i + 1].class_name in ACTIVATION_LAYERS for i in norms if i + 1 < len(layers))
-    if len(acts) != len(norms) or not len(norms) > behind > len(norms) / 2:
+    if len(acts) != len(norms) or not len(norms) > behind >= len(norms) / 2:
         return layers
-    [n for n in layers if n.class_name not in ACTIVATION_LAYERS]
     given = iter(acts)
     found = []
     for layer in layers:
