@@ -253,7 +253,8 @@ class Search:
         cells = sum(y[0].size for y in examples.outputs)
         inputs = sum(x[0].size for x in examples.inputs)
         # One row of an image says as much as many of a number
-        self.rows = examples.fit if cells < 64 or inputs < 2000 else max(1, min(examples.fit, 2))
+        few = 1 if cells >= 1000 else 2 if cells >= 64 and inputs >= 500 else examples.fit
+        self.rows = max(1, min(examples.fit, few))
         self.best: Solution | None = None
         self.tried: set[Any] = set()
         self.windows: dict[int, tuple[Form, Window | None]] = {}
