@@ -279,13 +279,13 @@ def held(artifact: Artifact, reason: str) -> Inferred:
 
 
 def _held(artifact: Artifact, evidence: Evidence, reason: str) -> Inferred:
-    """A placeholder for each layer with weights, in the file's order, so that no tensor is lost."""
+    """A placeholder for each layer in the file's order, so that nothing of it is lost."""
     missing = Missing("wiring", "", f"{reason}, so that what is called on what is not known", "give --examples")
     entry = Layer("InputLayer", "input", {"name": "input", "batch_shape": [None, None]}, path="model/input")
     held = [
         f.layer if is_placeholder(f.layer) else placeholder(f.layer, replace(missing, name=f.layer.class_name))
         for f in evidence.layers
-        if f.layer.weights or f.layer.children
+        if f.layer.class_name != "InputLayer"
     ]
     graph = Graph((entry, *held))
     model = Layer("Sequential", "model", {"name": "model"}, graph=graph, path="model")

@@ -84,7 +84,9 @@ def fill(model: Layer, known: Collection[str]) -> tuple[Layer, list[Finding]]:
     """
     model = _filled(model, known)
     model = _with_expectations(model)
-    return model, [_finding(layer) for layer in model.walk() if is_placeholder(layer)]
+    held = [layer for layer in model.walk() if is_placeholder(layer)]
+    # Where nothing says what is called on what, the model has a finding, and each layer with weights
+    return model, [_finding(n) for n in held if n.weights or n.config["missing"]["kind"] != "wiring"]
 
 
 def without(model: Layer, path: str, reason: str) -> Layer:
