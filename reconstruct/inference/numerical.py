@@ -163,7 +163,7 @@ _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"decod|auto_?enc|(?<![a-z])v?ae(?![a-z])", {"softmax": 3.0, "tanh": 1.5}),
     (r"encod|embed|extract|latent", {"linear": -2.2}),
     (r"key_?point|landmark|bbox", {"linear": -2.2}),
-    (r"classifier", {"softmax": -2.0, "sigmoid": -0.5}),
+    (r"classifier", {"softmax": -2.8, "sigmoid": -0.5}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
     (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
 )
