@@ -244,6 +244,8 @@ def _convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_t
         by_stride = priors.STRIDE_ALONE
     if "Add" in context.classes and (single or _doubles(layer)):
         by_stride = priors.STRIDE_OF_SHORTCUT if single else priors.STRIDE_WHERE_DOUBLED
+    if layer.class_name == "Conv2D" and list(kernel) in ([8, 8], [4, 4]) and "Flatten" in context.classes:
+        by_stride = {**by_stride, kernel[0] // 2: 0.6}  # of agents that see (Mnih et al. 2015, Nature 518, methods)
     strides = [([s] * n, cost + (change if s > 1 else 0.0)) for s, cost in by_stride.items()]
     if n == 2 and oblong_too:
         strides += [([1, 2], 5.0), ([2, 1], 5.0)]

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from reconstruct.artifact import Group, Layer
+from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
+from reconstruct.inference.choices import weighted
 
 ClassOf = Callable[[str], str | None]
 
@@ -49,6 +51,38 @@ def _names(group: Group) -> Iterator[str]:
             yield from _names(part)
     else:
         yield group.name
+
+
+def chained(layers: Sequence[Layer]) -> list[int]:
+    """The places of the layers in an order in which each takes the channels that the one before it gives, those of a
+    class in their own order, where they do not stand in such an order already and all have weights; else as they are.
+    """
+    order = list(range(len(layers)))
+    if len(layers) > MOST_CHAINED or not all(weighted(n) for n in layers) or _is_chain(layers):
+        return order
+    waiting: dict[str, list[int]] = {}
+    for i, layer in enumerate(layers):
+        waiting.setdefault(layer.class_name, []).append(i)
+    return next(_chains(layers, list(waiting.values()), []), order)
+
+
+MOST_CHAINED = 40
+
+
+def _chains(layers: Sequence[Layer], waiting: Sequence[list[int]], done: list[int]) -> Iterator[list[int]]:
+    if len(done) == len(layers):
+        yield done
+    for k, own in enumerate(waiting):
+        if own and _is_chain([layers[i] for i in (*done[-1:], own[0])]):
+            yield from _chains(layers, [*waiting[:k], own[1:], *waiting[k + 1 :]], [*done, own[0]])
+
+
+def _is_chain(layers: Sequence[Layer]) -> bool:
+    tensors = [given_by(layer, Channels(None, None)) for layer in layers]
+    return all(
+        (wanted := taken_by(after)) is None or may_take(wanted, tensor)
+        for tensor, after in zip(tensors, layers[1:], strict=False)
+    )
 
 
 def flattened_first(layers: Sequence[Layer]) -> list[int]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reconstruct.artifact import Artifact, Group, Layer, Tensor, combine
-from reconstruct.inference.creation import by_creation, flattened_first
+from reconstruct.inference.creation import by_creation, chained, flattened_first
 from reconstruct.objects.missing import Missing
 from reconstruct.objects.placeholders import placeholder
 from reconstruct.stock import LAYERS
@@ -112,6 +112,7 @@ def gather(artifact: Artifact) -> Evidence:
         groups = by_creation(groups, lambda name: _class_of_name(name, None))
     found = tuple(_of_groups(groups, artifact))
     if of_author:
+        found = tuple(found[i] for i in chained([f.layer for f in found]))
         found = tuple(found[i] for i in flattened_first([f.layer for f in found]))
     names: dict[str, int] = {}
     unique = []
@@ -129,12 +130,14 @@ def gather(artifact: Artifact) -> Evidence:
     return Evidence(tuple(unique), listed and not nested, True if has_input else None, ordered)
 
 
-def with_inputs(evidence: Evidence, given: Sequence[object] | None) -> Evidence:
+def with_inputs(evidence: Evidence, given: Sequence[Sequence[int | None] | None] | None) -> Evidence:
     """The same with as many inputs as are given: what has no weights and the name of no class may be another, which its
-    author named."""
+    author named; a class may join its inputs before its first layer."""
     count = sum(f.layer.class_name == "InputLayer" for f in evidence.layers)
-    if given is None or not 0 < count < len(given):
+    if given is None or count >= len(given):
         return evidence
+    if count == 0:
+        return _joined(evidence, given)
     named = [i for i, f in enumerate(evidence.layers) if not f.layer.weights and f.sure in ("open", "likely")]
     more = [i for i in named if evidence.layers[i].layer.class_name != "InputLayer" and not evidence.layers[i].within]
     more.sort(key=lambda i: evidence.layers[i].sure != "open")
@@ -144,6 +147,21 @@ def with_inputs(evidence: Evidence, given: Sequence[object] | None) -> Evidence:
         for i, f in enumerate(evidence.layers)
     )
     return replace(evidence, layers=layers)
+
+
+def _joined(evidence: Evidence, given: Sequence[Sequence[int | None] | None]) -> Evidence:
+    """The same with inputs that are joined first, where the first layer takes as many numbers as they have together, as
+    the critics of agents take a state and an action (Lillicrap et al. 2016, arXiv 1509.02971)."""
+    first = evidence.layers[0].layer if evidence.layers else None
+    sizes = [shape[-1] if shape else None for shape in given]
+    total = sum(n for n in sizes if n is not None)
+    if len(given) < 2 or None in sizes or first is None or first.class_name != "Dense":
+        return evidence
+    if first.weights["kernel"].shape[0] != total:
+        return evidence
+    added = [Layer("InputLayer", name := f"input_{k}", path=f"model/{name}") for k in range(len(given))]
+    added.append(Layer("Concatenate", "inputs", {"name": "inputs"}, path="model/inputs"))
+    return replace(evidence, layers=(*(Found(n, "likely", ("shapes",)) for n in added), *evidence.layers))
 
 
 def _of_groups(groups: Sequence[Group], artifact: Artifact) -> Iterator[Found]:

@@ -189,6 +189,8 @@ class _Graphs:
             if state.tensors[j].rank == 1 and spatial(layer.class_name):
                 continue
             cost = 0.0 if j == first else 0.4
+            if _made_later(self.layers[j], layer):
+                cost += 1.5
             if i in self.ends and j in self.ends:
                 cost += 5.0
             if j in state.used:
@@ -346,6 +348,19 @@ def _named_after(name: str, before: Sequence[Layer]) -> int | None:
         if name.startswith(f"{layer.name}_") and not name[len(layer.name) + 1 :].isdigit()
     ]
     return max(found, key=lambda j: len(before[j].name), default=None)
+
+
+def _made_later(before: Layer, layer: Layer) -> bool:
+    """Whether the numbers of default names say that what a layer is called on was made after it."""
+    names = [re.fullmatch(r"(.+?)(?:_(\d+))?", n.name) for n in (before, layer)]
+    if before.class_name != layer.class_name or not all(names):
+        return False
+    (kind, number), (other, own) = ((m[1], int(m[2] or 0)) for m in names if m)
+    return kind == other == _snake(layer.class_name) and number > own
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def _named_ends(layers: Sequence[Layer]) -> frozenset[int]:

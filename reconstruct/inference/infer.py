@@ -37,7 +37,7 @@ FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
 MOST_ALIKE = 40  # forms whose layers treat the sides of square images unlike, all of a kind alike
-ALIKE = 0.7  # what it costs that layers of a kind are not all made alike
+ALIKE = 1.5  # what it costs that layers of a kind are not all made alike
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         ends = [n for n in context.following if "kernel" in n.weights][-1:]
         encodes = any(n.class_name == "Dense" and n.weights["kernel"].shape[-1] > 1 for n in ends)
         of_gan = of_images and not pooled_too and not encodes
+        of_gan = of_gan or context.discriminates or (not of_images and _generates(ends, context))
         slopes = priors.LEAKY_SLOPE_OF_GAN if of_gan else priors.LEAKY_SLOPE
         return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): slopes}
     if name == "BatchNormalization":
@@ -88,6 +89,12 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
     if name == "Masking":
         return {"mask_value": priors.MASK_VALUE}
     return {}
+
+
+def _generates(ends: Sequence[Layer], context: Context) -> bool:
+    """Whether the last of Dense layers with LeakyReLU gives many times the numbers that go in, as a generator does."""
+    units = max((n.weights["kernel"].shape[-1] for n in ends), default=0)
+    return "LeakyReLU" in context.classes and 0 < 4 * (context.entered or 0) <= units
 
 
 def _masked(context: Context) -> bool:
@@ -149,12 +156,14 @@ def _last(layer: Layer, context: Context) -> Mapping[str, float]:
 # What authors call files, with what it changes in the cost of a last activation.
 _FILE_NAMES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"(dqn|sarsa|ddpg|naf)_.*_weights(_actor|_critic)?\.h5f", {"linear": -2.4}),  # keras-rl 0.4, examples
+    (r"actor(?!.*critic).*(ddpg|td3)|(ddpg|td3).*actor(?!.*critic)", {"tanh": -4.0}),  # without a distribution
     (r"actor(?!.*critic)", {"tanh": -2.4}),
-    (r"critic|value|dqn|q_?net|q_?learn|reinforc", {"linear": -2.2}),
+    (r"critic|value|dqn|q_?net|q_?learn|reinforcement|(?<![a-z])agent", {"linear": -2.2}),
     (r"generator", {"softmax": 3.0}),
     (r"decod|auto_?enc|(?<![a-z])v?ae(?![a-z])", {"softmax": 3.0, "tanh": 1.5}),
     (r"encod|embed|extract|latent", {"linear": -2.2}),
     (r"key_?point|landmark|bbox", {"linear": -2.2}),
+    (r"classifier", {"softmax": -2.8, "sigmoid": -0.5}),
     (r"discrim|classif|detect", {"sigmoid": -0.5, "softmax": -0.5}),
     (r"regress|forecast|predict|price|stock|energy|weather|volatil", {"linear": -0.5}),
 )
@@ -208,6 +217,8 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     if any(n.class_name == "Reshape" for n in context.following):  # a picture, or steps of numbers
         pictures = any(len(shape) > 1 and shape[0] == shape[1] for shape, _ in last_shapes(units, context))
         return {**priors.LAST_IMAGE, "softmax": 5.0} if pictures else {**costs, "softmax": 4.0, "linear": 0.4}
+    if _generates([layer], context):
+        return priors.LAST_GENERATED
     if units == context.entered:  # what gives as many numbers as it takes gives them back
         costs["softmax"] += 2.5
         costs["linear"] -= 0.8

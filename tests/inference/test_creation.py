@@ -51,6 +51,27 @@ class Dueling(keras.Model):  # type: ignore[misc, name-defined]
         return self.V(x) + (advantages - keras.ops.mean(advantages, axis=1, keepdims=True))
 
 
+class Critic(keras.Model):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = L.Dense(16, activation="relu")
+        self.q = L.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.q(self.fc1(keras.ops.concatenate(x, axis=1)))
+
+
+class Recurrent(keras.Model):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent = L.LSTM(6)
+        self.hidden = L.Dense(5, activation="relu")
+        self.last = L.Dense(2)
+
+    def call(self, x: Any) -> Any:
+        return self.last(self.hidden(self.recurrent(x)))
+
+
 def saved(model: Any, x: np.ndarray, path: Path) -> tuple[Path, np.ndarray]:
     outputs = np.asarray(model(x))
     model.save_weights(path)
@@ -73,3 +94,23 @@ def test_what_makes_numbers_of_images_stands_before_the_first_dense_layer(tmp_pa
     x = RNG.standard_normal((2, 8, 8, 1)).astype("float32")
     path, _ = saved(Pooled(), x, tmp_path / "model.weights.h5")
     assert names(path) == ["Conv2D", "GlobalAveragePooling2D", "Dense", "Dense"]
+
+
+def test_the_inputs_of_a_class_are_joined_where_its_first_layer_takes_as_many_numbers(tmp_path: Path) -> None:
+    x = [RNG.standard_normal((8, n)).astype("float32") for n in (3, 2)]
+    model = Critic()
+    outputs = np.asarray(model(x))
+    model.save_weights(tmp_path / "critic.weights.h5")
+    result = infer(
+        reconstruct.inspect(tmp_path / "critic.weights.h5"),
+        Hints(input_shape=[[None, 3], [None, 2]], examples=(x, [outputs]), budget=60),
+    )
+    assert result.confirmed
+
+
+def test_layers_of_a_class_follow_one_another_as_their_channels_allow(tmp_path: Path) -> None:
+    model = Recurrent()
+    model(RNG.standard_normal((2, 4, 3)).astype("float32"))
+    model.save_weights(tmp_path / "model.weights.h5")
+    found = gather(reconstruct.inspect(tmp_path / "model.weights.h5"))
+    assert [f.layer.class_name for f in found.layers] == ["LSTM", "Dense", "Dense"]
