@@ -127,7 +127,14 @@ def gather(artifact: Artifact) -> Evidence:
     listed = any(not f.layer.weights and not f.layer.children for f in found)
     has_input = any(f.layer.class_name == "InputLayer" for f in unique)
     ordered = artifact.lists_layers
-    return Evidence(tuple(unique), listed and not nested, True if has_input else None, ordered)
+    complete = listed and (not nested or (not ordered and _nested_list_all(found)))
+    return Evidence(tuple(unique), complete, True if has_input else None, ordered)
+
+
+def _nested_list_all(found: Sequence[Found]) -> bool:
+    """Whether each nested model lists a layer without weights, as Keras 3 writes models that are no classes."""
+    without = {f.within for f in found if not f.layer.weights and not f.layer.children}
+    return without >= {f.within for f in found if f.within}
 
 
 def with_inputs(evidence: Evidence, given: Sequence[Sequence[int | None] | None] | None) -> Evidence:
