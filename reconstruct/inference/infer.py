@@ -23,6 +23,7 @@ from reconstruct.inference.hints import Hints
 from reconstruct.inference.known import readings
 from reconstruct.inference.moments import Moments
 from reconstruct.inference.numerical import discriminates, softmax_witness, told_by_name
+from reconstruct.inference.ranges import given
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
 from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
 from reconstruct.inference.unlisted import activated
@@ -168,7 +169,9 @@ def _forms_of(
         if len(wiring.outputs) != len(targets):
             return
     around = contexts(wiring, replace(base, target=targets[0] if hints.examples is not None else None))
-    told = moments.told(wiring)
+    told = dict(moments.told(wiring))
+    if hints.examples is not None:
+        told |= {i: given(y) for i, y in zip(wiring.outputs, hints.examples[1], strict=True)}
     around = [
         replace(c, fixed=hints.fixed(wiring.nodes[i].layer.name), measured=told.get(i, {}))
         for i, c in enumerate(around)

@@ -1,4 +1,4 @@
-"""What the moving mean of a batch normalisation tells of the activation before it, by the range of its numbers.
+"""What numbers tell of the activation that they come from, by its range: outputs, and moving means of normalisations.
 
 The mean of what relu gives is nowhere below zero, that of tanh nowhere beyond one. A moving mean starts at zero, which
 lies in every range, and only moves towards the means of batches: a channel outside the range of an activation rules it
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+
+import numpy as np
 
 from reconstruct.inference import priors
 from reconstruct.inference.forward import Array
@@ -58,4 +60,20 @@ def ranged(means: Mapping[int, Array]) -> dict[int, dict[object, float]]:
     return costs
 
 
-__all__ = ["ranged"]
+def given(outputs: Array) -> dict[object, float]:
+    """What activations of a last layer cost more, by outputs of the model, (rows, ..., channels)."""
+    least, most = float(outputs.min()), float(outputs.max())
+    costs: dict[object, float] = {}
+    for name in priors.HIDDEN:
+        lower, upper = RANGES.get(name, _ANY)
+        if least < lower - _ROUNDING or most > upper + _ROUNDING:
+            costs[name] = RULED_OUT
+    shares = outputs.shape[-1] > 1 and bool(np.all(np.abs(outputs.sum(-1) - 1) < _ROUNDING))
+    if not shares:
+        costs["softmax"] = RULED_OUT
+    elif "softmax" not in costs:
+        costs = {name: RULED_OUT for name in priors.HIDDEN if name != "softmax"}
+    return costs
+
+
+__all__ = ["given", "ranged"]

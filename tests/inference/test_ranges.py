@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reconstruct.inference.ranges import ranged
+from reconstruct.inference.ranges import RULED_OUT, given, ranged
 
 BELOW_TOO = np.array([-0.2, 0.1, 0.4] * 4, "float32")
 ABOVE = np.array([0.02, 0.1, 1.4] * 4, "float32")
@@ -31,3 +31,18 @@ def test_few_channels_above_zero_in_one_of_several_layers_are_chance() -> None:
 @pytest.mark.parametrize("means", [{}, {0: np.zeros(8, "float32")}])
 def test_means_that_never_moved_say_nothing(means: dict[int, np.ndarray]) -> None:
     assert ranged(means) == {}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "possible"),
+    [
+        ([[0.2, 0.8], [0.5, 0.5]], {"softmax"}),
+        ([[0.2, 0.9]], {"linear", "relu", "sigmoid", "tanh"}),
+        ([[-0.2, 0.9]], {"linear", "tanh"}),
+        ([[-0.2, 3.0]], {"linear"}),
+        ([[1.0], [1.0]], {"linear", "relu", "sigmoid", "tanh"}),
+    ],
+)
+def test_outputs_rule_out_what_cannot_give_them(outputs: list[list[float]], possible: set[str]) -> None:
+    costs = given(np.array(outputs, "float32"))
+    assert {n for n in ("linear", "relu", "sigmoid", "softmax", "tanh") if costs.get(n) != RULED_OUT} == possible
