@@ -21,8 +21,9 @@ from reconstruct.inference.flat import by_flat_images
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.known import readings
+from reconstruct.inference.last import softmax_witness, told_by_name
 from reconstruct.inference.moments import Moments
-from reconstruct.inference.numerical import discriminates, softmax_witness, told_by_name
+from reconstruct.inference.numerical import discriminates
 from reconstruct.inference.ranges import given
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
 from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
