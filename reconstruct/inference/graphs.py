@@ -149,6 +149,7 @@ class _Graphs:
         self.pooled = any(pools(n.class_name) for n in layers)
         self.norm_first = _norm_first(layers)
         self.ends = _named_ends(layers)
+        self.numbers = [_default_number(layer) for layer in layers]
         self.named = [_named_after(layer.name, layers[:i]) for i, layer in enumerate(layers)]
         self.next_wanted = [
             self.wanted_behind(i) if layer.class_name in MERGING else None for i, layer in enumerate(layers)
@@ -180,7 +181,7 @@ class _Graphs:
 
     def on_one(self, state: _State, i: int) -> Iterator[_Step]:
         newest = i - 1
-        layer, wanted = self.layers[i], self.wanted[i]
+        layer, wanted, number = self.layers[i], self.wanted[i], self.numbers[i]
         users = self.users(state)
         first = self.first_of_branches(state, i)
         for j in range(newest, -1, -1):
@@ -189,8 +190,8 @@ class _Graphs:
             if state.tensors[j].rank == 1 and spatial(layer.class_name):
                 continue
             cost = 0.0 if j == first else 0.4
-            if _made_later(self.layers[j], layer):
-                cost += 1.5
+            if number is not None and self.layers[j].class_name == layer.class_name:
+                cost += 1.5 if (self.numbers[j] or 0) > number else 0.0  # made after what would be called on it
             if i in self.ends and j in self.ends:
                 cost += 5.0
             if j in state.used:
@@ -350,13 +351,10 @@ def _named_after(name: str, before: Sequence[Layer]) -> int | None:
     return max(found, key=lambda j: len(before[j].name), default=None)
 
 
-def _made_later(before: Layer, layer: Layer) -> bool:
-    """Whether the numbers of default names say that what a layer is called on was made after it."""
-    names = [re.fullmatch(r"(.+?)(?:_(\d+))?", n.name) for n in (before, layer)]
-    if before.class_name != layer.class_name or not all(names):
-        return False
-    (kind, number), (other, own) = ((m[1], int(m[2] or 0)) for m in names if m)
-    return kind == other == _snake(layer.class_name) and number > own
+def _default_number(layer: Layer) -> int | None:
+    """The number of a default name, which says how many of its class were made before; None for an author's name."""
+    match = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name)
+    return int(match[2] or 0) if match and match[1] == _snake(layer.class_name) else None
 
 
 def _snake(name: str) -> str:
