@@ -67,7 +67,7 @@ def of_surroundings(error: BaseException) -> ReconstructError | None:
         return ReconstructError("there is not enough memory for it", hint=hint)
     if not isinstance(error, ModuleNotFoundError) or error.name not in ("tensorflow", "keras", "tf_keras"):
         return None
-    hint = "pip install 'keras-reconstruct[tensorflow,legacy]'; inspect works without"
+    hint = "pip install tensorflow tf_keras keras; inspect works without"
     return BuildError(f"{error.name} is not installed in this Python, and building a model needs it", hint=hint)
 
 

@@ -284,7 +284,7 @@ def held(artifact: Artifact, reason: str) -> Inferred:
 
 def _held(artifact: Artifact, evidence: Evidence, reason: str) -> Inferred:
     """A placeholder for each layer in the file's order, so that nothing of it is lost."""
-    missing = Missing("wiring", "", f"{reason}, so that what is called on what is not known", "give --examples")
+    missing = Missing("wiring", "", f"{reason}, so that what is called on what is not known", _MORE)
     entry = Layer("InputLayer", "input", {"name": "input", "batch_shape": [None, None]}, path="model/input")
     held = [
         f.layer if is_placeholder(f.layer) else placeholder(f.layer, replace(missing, name=f.layer.class_name))
@@ -293,10 +293,10 @@ def _held(artifact: Artifact, evidence: Evidence, reason: str) -> Inferred:
     ]
     graph = Graph((entry, *held))
     model = Layer("Sequential", "model", {"name": "model"}, graph=graph, path="model")
-    finding = Finding(
-        "not_wired", "error", "model", f"{reason}: the model holds all tensors and cannot run", "--examples"
-    )
+    finding = Finding("not_wired", "error", "model", f"{reason}: the model holds all tensors and cannot run", _MORE)
     return Inferred(artifact.replace(model=model, dialect=KERAS_3), (), (*findings_of(evidence), finding))
 
+
+_MORE = "say what shape its inputs have (--input-shape), or give --examples"
 
 __all__ = ["Inferred", "held", "infer"]

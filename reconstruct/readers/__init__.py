@@ -16,7 +16,10 @@ from reconstruct.stock import slots
 
 __all__ = ["read", "with_variables"]
 
-_DAMAGED = "the file is damaged, or was edited by hand; get it again from where it came from"
+_DAMAGED = (
+    "the file is damaged, or was edited by hand; get it again from where it came from, or let `reconstruct salvage` "
+    "take out what it holds"
+)
 
 
 def read(path: str | os.PathLike[str], limits: Limits = DEFAULT, *, trust: bool = False) -> Artifact:

@@ -20,6 +20,7 @@ from pathlib import Path
 import platformdirs
 
 from reconstruct.errors import OracleUnavailable
+from reconstruct.runtimes.confinement import confined
 
 INSTALL_SECONDS = 300.0
 _COMPANIONS = ("keras_applications==1.0.8", "keras_preprocessing==1.1.2")
@@ -115,6 +116,9 @@ def install(
         return None
     if folder.is_dir():
         return folder
+    if confined():  # without network
+        message = f"{runtime.name} is not installed here: `reconstruct oracles install` gets it"
+        raise OracleUnavailable(message, hint="reconstruct oracles install")
     say = on_progress or (lambda message: None)
     say(f"installing {' '.join(runtime.requirements)}")
     try:

@@ -57,7 +57,7 @@ def save(recovery: Recovery, path: str | os.PathLike[str], pool: WorkerPool) -> 
     target = Path(path)
     reason = oracles.why_unavailable(oracles.TF_KERAS)
     if reason is not None:
-        hint = "pip install 'keras-reconstruct[tensorflow,legacy]'"
+        hint = "pip install tensorflow tf_keras keras"
         raise OracleUnavailable(f"nothing can say whether tf_keras loads the file: {reason}", hint=hint)
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = writing.scratch_folder(target)
