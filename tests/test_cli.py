@@ -371,4 +371,4 @@ def test_code_that_is_no_module_is_a_mistake_in_usage(tmp_path: Path, name: str)
 def test_a_missing_framework_is_said_as_such() -> None:
     shown = defect(ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow"))
     assert "tensorflow is not installed" in shown.message
-    assert "[tensorflow,legacy]" in shown.hint
+    assert "pip install tensorflow" in shown.hint

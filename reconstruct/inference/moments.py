@@ -112,10 +112,11 @@ class Moments:
         seen, spread = end["moving_mean"], end["moving_variance"]
         if (
             not seen.any()
+            or (spread < 0).any()
             or np.std(np.log(np.maximum(spread, 1e-12))) < _LEAST_APART
             or parts[0].weights["moving_mean"].shape != (_taken(middle),)
         ):
-            return None  # hardly trained, or other axes
+            return None  # hardly trained, no variances, or other axes
         beta = start.get("beta", np.zeros(_taken(middle), "float32"))
         gamma = start.get("gamma", np.ones(_taken(middle), "float32"))
         found: dict[object, float] = {}

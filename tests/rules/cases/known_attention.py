@@ -223,6 +223,23 @@ sum = einsum('bs,bsd->bd', weights, input)
     ),
     Case("attention_of_gists", layer("Attention", use_scale=False), layer("Attention", use_scale=False)),
     Case(
+        "attention_weighted_average",
+        layer("AttentionWeightedAverage", weights={"attention_W": (1, 1)}, return_attention=True),
+        """
+input = InputLayer
+product = Dense(input) units=1 use_bias=False kernel=[[0.0]]
+row = squeeze(product, -1)
+largest = max(row, axis=-1, keepdims=True)
+score = subtract(row, largest)
+exp = exp(score)
+all = sum(exp, axis=1, keepdims=True)
+total = add(all, 1e-07)
+weights = divide(exp, total)
+sum = einsum('bs,bsd->bd', weights, input)
+-> [sum, weights]
+""",
+    ),
+    Case(
         "attention_sum",
         functional(
             layer("InputLayer", "a", batch_shape=[None, 3, 1]),
