@@ -20,6 +20,16 @@ def snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def numbered(name: str) -> tuple[str, int]:
+    """A name without the number that Keras puts behind it where there are several, and the number, 0 for the first.
+
+    >>> numbered("dense_2"), numbered("dense")
+    (('dense', 2), ('dense', 0))
+    """
+    base, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name, re.DOTALL).groups()  # type: ignore[union-attr]  # any name
+    return base, int(number or 0)
+
+
 def output_name(relative: str, taken: Collection[str], ending: str = ".keras") -> str:
     """The path of the migrated file for a source's relative path, different from all in `taken` (lower case).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from reconstruct.architectures.rows import Row
 from reconstruct.architectures.table import WITHOUT_PREPROCESSING, Architecture, architectures
 from reconstruct.artifact import Call, Graph, Layer, Ref, Tensor, Writer
 from reconstruct.inference.shapes import Shape, output_shape
+from reconstruct.naming import numbered
 
 # Layers without weights that tell one author's model from another's; activations and Dropout stand anywhere
 _TELLING = frozenset("MaxPooling2D AveragePooling2D ZeroPadding2D Cropping2D UpSampling2D LeakyReLU ELU".split())
@@ -172,9 +172,6 @@ def _by_name(rows: Sequence[Row], layers: Sequence[Layer], places: Places) -> di
     return {row: numbers[row.name] for row in rows}
 
 
-_NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
-
-
 def _by_number(rows: Sequence[Row], layers: Sequence[Layer], places: Places) -> dict[Row, int] | None:
     """Layers that Keras numbered were made in the order of their numbers, wherever they stand."""
     result = {}
@@ -189,10 +186,9 @@ def _by_number(rows: Sequence[Row], layers: Sequence[Layer], places: Places) -> 
 
 
 def _counted(names: Mapping[str, int]) -> list[int] | None:
-    parts = {name: _NUMBERED.fullmatch(name) for name in names}
-    if len({m[1] for m in parts.values() if m}) > 1:
+    if len({numbered(name)[0] for name in names}) > 1:
         return None
-    return [names[name] for name in sorted(names, key=lambda n: int((parts[n] or [0, 0, 0])[2] or 0))]
+    return [names[name] for name in sorted(names, key=lambda n: numbered(n)[1])]
 
 
 def _by_place(rows: Sequence[Row], layers: Sequence[Layer], places: Places) -> dict[Row, int] | None:

@@ -15,6 +15,7 @@ from reconstruct.inference.channels import Channels, given_by, may_take, taken_b
 from reconstruct.inference.choices import ACTIVATION_LAYERS, weighted
 from reconstruct.inference.shapes import MERGING, RECURRENT, pools, spatial
 from reconstruct.inference.structure import Node, Wiring
+from reconstruct.naming import numbered, snake_case
 
 
 @dataclass(frozen=True)
@@ -353,18 +354,14 @@ def _named_after(name: str, before: Sequence[Layer]) -> int | None:
 
 def _default_number(layer: Layer) -> int | None:
     """The number of a default name, which says how many of its class were made before; None for an author's name."""
-    match = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name)
-    return int(match[2] or 0) if match and match[1] == _snake(layer.class_name) else None
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    base, number = numbered(layer.name)
+    return number if base == snake_case(layer.class_name) else None
 
 
 def _named_ends(layers: Sequence[Layer]) -> frozenset[int]:
     """The Dense layers that an author has named, as the outputs of a model are named that others are not."""
     dense = [i for i, n in enumerate(layers) if n.class_name == "Dense"]
-    default = {i for i in dense if re.fullmatch(r"dense(_\d+)?", layers[i].name)}
+    default = {i for i in dense if _default_number(layers[i]) is not None}
     others = any(re.fullmatch(r"(conv\dd|lstm|gru|bidirectional|embedding)(_\d+)?", n.name) for n in layers)
     return frozenset(i for i in dense if i not in default) if default or others else frozenset()
 

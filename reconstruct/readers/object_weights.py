@@ -16,7 +16,7 @@ import h5py
 
 from reconstruct.artifact import Finding, Group, Layer, Tensor
 from reconstruct.errors import ReadError
-from reconstruct.naming import snake_case
+from reconstruct.naming import numbered, snake_case
 from reconstruct.readers.lost import LOST_AND_FOUND, SALVAGED
 from reconstruct.readers.parse import subclassed
 from reconstruct.stock import LAYERS, WRAPPERS, slots
@@ -167,9 +167,9 @@ def _listed(node: _Node, path: tuple[str, ...]) -> tuple[Group, ...]:
         elif not _INNER.fullmatch(key) and (path or key not in _NOT_THE_MODEL):
             counted.append((key, part, False))
     ordered = sorted(counted, key=lambda item: item[1].place)
-    for base in {_base(key) for key, _, by_class in counted if by_class}:
-        places = [i for i, (key, _, by_class) in enumerate(ordered) if by_class and _base(key) == base]
-        in_order = sorted((ordered[i] for i in places), key=lambda item: _counter(item[0]))
+    for base in {numbered(key)[0] for key, _, by_class in counted if by_class}:
+        places = [i for i, (key, _, by_class) in enumerate(ordered) if by_class and numbered(key)[0] == base]
+        in_order = sorted((ordered[i] for i in places), key=lambda item: numbered(item[0])[1])
         for i, item in zip(places, in_order, strict=True):
             ordered[i] = item
     ordered.sort(key=lambda item: item[0] not in ("input_layer", "input_1"))  # a model's first layer, where it has one
@@ -179,7 +179,7 @@ def _listed(node: _Node, path: tuple[str, ...]) -> tuple[Group, ...]:
 def _as_group(key: str, node: _Node, by_class: bool, path: tuple[str, ...]) -> Group:
     own = node.parts.get("vars")
     name = (own.named if own is not None else None) or key
-    kind = _base(key) if by_class else None
+    kind = numbered(key)[0] if by_class else None
     inner = [(path, tensor) for path, tensor in _tensors_of(node, ()) if not path[0].endswith("_generator")]
     # An attention layer has layers of its own, too; only models and classes of others have a model's
     stock = kind is not None and kind.replace("_", "") in _LAYER_KINDS
@@ -195,10 +195,6 @@ def _tensors_of(node: _Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
         yield (*path, key), tensor
     for key, part in node.parts.items():
         yield from _tensors_of(part, (*path, key))
-
-
-def _base(key: str) -> str:
-    return re.sub(r"_\d+$", "", key)
 
 
 def attach(model: Layer, tree: Tree) -> tuple[Layer, list[Finding]]:
@@ -257,7 +253,9 @@ def _places(model: Layer, container: Tree) -> dict[str, Tree]:
     for base, keys in wanted.items():
         names = [f"{base}_{i}" if i else base for i in range(len(keys))]
         if not all(n in container for n in names):
-            names = sorted((n for n in container if re.fullmatch(rf"{re.escape(base)}(_\d+)?", n)), key=_counter)
+            names = sorted(
+                (n for n in container if re.fullmatch(rf"{re.escape(base)}(_\d+)?", n)), key=lambda n: numbered(n)[1]
+            )
         for key, name in zip(keys, names, strict=False):
             node = container[name]
             if isinstance(node, dict):
@@ -274,11 +272,6 @@ def group_names(model: Layer) -> dict[str, str]:
         number = counted[base] = counted.get(base, -1) + 1
         found[key] = f"{base}_{number}" if number else base
     return found
-
-
-def _counter(name: str) -> int:
-    match = re.search(r"_(\d+)$", name)
-    return int(match[1]) if match else 0
 
 
 def _own_weights(layer: Layer, tree: Tree, findings: list[Finding]) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reconstruct.artifact import Layer
-from reconstruct.naming import snake_case
+from reconstruct.naming import numbered, snake_case
 from reconstruct.runtimes import object_paths
 
 
@@ -141,8 +140,6 @@ def _part(at: Any, name: str) -> Any:
 
 def _counted(parts: Sequence[Any], name: str) -> Any:
     """The layer of a list that a file calls `dense_1`: the second Dense (Keras 3, `_save_container_state`)."""
-    match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)
-    assert match is not None
-    same = [p for p in parts if snake_case(type(p).__name__) == match[1]]
-    number = int(match[2] or 0)
+    base, number = numbered(name)
+    same = [p for p in parts if snake_case(type(p).__name__) == base]
     return same[number] if number < len(same) else None
