@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import reconstruct
+from reconstruct.artifact import Group, Layer, Tensor, constant
+from reconstruct.inference.creation import by_creation, chained
 from reconstruct.inference.evidence import gather
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.infer import infer
@@ -114,3 +116,30 @@ def test_layers_of_a_class_follow_one_another_as_their_channels_allow(tmp_path: 
     model.save_weights(tmp_path / "model.weights.h5")
     found = gather(reconstruct.inspect(tmp_path / "model.weights.h5"))
     assert [f.layer.class_name for f in found.layers] == ["LSTM", "Dense", "Dense"]
+
+
+def test_thousands_of_groups_are_put_in_the_order_of_their_numbers() -> None:
+    names = [f"{kind}_{i}" for kind in ("dense", "lstm") for i in range(3000)]
+    groups = [Group(name, None, ()) for name in reversed(names)]
+    found = [group.name for group in by_creation(groups, lambda base: base)]
+    assert sorted(found) == sorted(names)
+    for kind in ("dense", "lstm"):
+        assert [n for n in found if n.startswith(kind)] == [n for n in names if n.startswith(kind)]
+
+
+def test_groups_that_were_made_by_turns_stay_as_they_are() -> None:
+    def model(name: str, *layers: str) -> Group:
+        return Group(name, None, (), tuple(Group(layer, None, ()) for layer in layers))
+
+    groups = [model("b", "dense_1", "lstm"), model("a", "dense", "lstm_1")]
+    assert by_creation(groups, lambda base: base) == groups
+
+
+def test_layers_of_which_no_chain_can_be_made_stay_as_they_are() -> None:
+    def kernel(*shape: int) -> dict[str, Tensor]:
+        return {"kernel": constant("kernel", np.zeros(shape, "float32"))}
+
+    recurrent = [Layer("LSTM", f"l{i}", {"units": 8}, weights=kernel(8, 32)) for i in range(19)]
+    dense = [Layer("Dense", f"d{i}", {"units": 8}, weights=kernel(8, 8)) for i in range(19)]
+    last = Layer("Dense", "last", {"units": 3}, weights=kernel(7, 3))  # which nothing gives 7 numbers
+    assert chained([*recurrent, *dense, last]) == list(range(39))
