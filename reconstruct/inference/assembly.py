@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconstruct.artifact import Call, Graph, Layer, Ref, refs_in
+from reconstruct.inference.choices import slope_field
 from reconstruct.inference.entries import ANY_SIZE
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.shapes import RECURRENT, Shape
@@ -42,7 +43,7 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
             continue
         slope = _slope(layer)
         if layer.class_name == "Activation" and slope is not None:
-            layer, slope = layer.replace(class_name="LeakyReLU", config={_slope_name(old): slope}), None
+            layer, slope = layer.replace(class_name="LeakyReLU", config={slope_field(old): slope}), None
         node = wiring.nodes[i]
         below = [refs[alias[j]] for j in node.inputs]
         if layer.graph is not None:
@@ -71,7 +72,7 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
             continue
         refs[i] = Ref(f"{name}_leaky")
         made[name] = layer.having(activation="linear")
-        behind = {"name": f"{name}_leaky", _slope_name(old): slope}
+        behind = {"name": f"{name}_leaky", slope_field(old): slope}
         calls = (Call((Ref(name),)),)
         made[f"{name}_leaky"] = Layer("LeakyReLU", f"{name}_leaky", behind, calls=calls, path=f"model/{name}_leaky")
     straight = all(
@@ -95,10 +96,6 @@ def _slope(layer: Layer) -> float | None:
     """The slope of a LeakyReLU that stands behind a layer and that the file does not list."""
     value = str(layer.config.get("activation"))
     return float(value.split("@")[1]) if value.startswith("leaky_relu@") else None
-
-
-def _slope_name(old: bool) -> str:
-    return "alpha" if old else "negative_slope"
 
 
 def _call(layer: Layer, below: Sequence[Ref], whose: Sequence[Layer | None]) -> Call:

@@ -94,6 +94,11 @@ def inner(layer: Layer) -> Layer:
     return inner(next(iter(layer.children.values()))) if layer.children else layer
 
 
+def slope_field(old: bool) -> str:
+    """What LeakyReLU calls its slope: Keras 3 gave it another name (layers/activations/leaky_relu.py)."""
+    return "alpha" if old else "negative_slope"
+
+
 def weighted(layer: Layer) -> bool:
     """Whether there are weights in it, in the layers that it wraps, or in the model that it is."""
     return any(n.weights for n in layer.walk())

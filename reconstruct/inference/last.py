@@ -63,8 +63,7 @@ def told_by_name(name: str, known: Sequence[tuple[str, Mapping[str, float]]] = _
 
 
 def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
-    kernel = layer.weights.get("kernel", layer.weights.get("pointwise_kernel"))
-    units = kernel.shape[-2 if layer.class_name.endswith("Transpose") else -1] if kernel is not None else 1
+    units = _units(layer)
     if context.task in _TASKS:
         kind = _TASKS[str(context.task)]
         chosen = ("sigmoid" if units == 1 else "softmax") if kind == "classes" else kind
@@ -107,6 +106,12 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     return costs
 
 
+def _units(layer: Layer) -> int:
+    """How many numbers or channels a layer with a kernel gives; 1 where it has none."""
+    kernel = layer.weights.get("kernel", layer.weights.get("pointwise_kernel"))
+    return kernel.shape[-2 if layer.class_name.endswith("Transpose") else -1] if kernel is not None else 1
+
+
 def _last_image(units: int, context: Context) -> Mapping[str, float]:
     """What gives an image from numbers is a generator, or a decoder; from an image that nothing makes smaller it is a
     filter, or super-resolution."""
@@ -141,7 +146,7 @@ def behind_last(context: Context) -> Mapping[str, float]:
         # A layer for nothing, which people write all the same where the last layer of another kind of model has one,
         # behind the recurrent layers of a forecast, and in agents
         told = 0.0 if context.task else context.told.get("linear", 0.0)
-        extra = 0.8 if before.weights["kernel"].shape[-1] == 1 and _forecasts(context) else 2.5
+        extra = 0.8 if _units(before) == 1 and _forecasts(context) else 2.5
         if told < -2.0:
             extra = 1.5
         if context.steps == 1 and _of_agent(context):

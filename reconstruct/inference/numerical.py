@@ -15,6 +15,7 @@ from reconstruct.inference.choices import (
     WITH_ACTIVATION,
     Context,
     inner,
+    slope_field,
 )
 from reconstruct.inference.last import behind_last, generates, last
 from reconstruct.inference.shapes import KEEP_MASK, MERGES, RECURRENT, spatial
@@ -70,7 +71,7 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
         of_gan = of_images and not pooled_too and not encodes
         of_gan = of_gan or context.discriminates or (not of_images and generates(ends, context))
         slopes = priors.LEAKY_SLOPE_OF_GAN if of_gan else priors.LEAKY_SLOPE
-        return {("alpha" if context.version < (3, 0, 0) else "negative_slope"): slopes}
+        return {slope_field(context.version < (3, 0, 0)): slopes}
     if name == "BatchNormalization":
         return {"epsilon": priors.BATCH_EPSILON}
     if name == "LayerNormalization":

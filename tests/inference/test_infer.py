@@ -184,6 +184,15 @@ def test_a_task_decides_the_last_activation() -> None:
     assert found == {"classification": "softmax", "regression": "linear"}
 
 
+def test_an_activation_may_end_a_model_whose_last_weights_are_no_kernel() -> None:
+    source = artifact(group("embedding_1", (7, 4)), group("global_average_pooling1d_1"), group("activation_1"))
+    assert [n.class_name for n in layers(infer(source, Hints()))][1:] == [
+        "Embedding",
+        "GlobalAveragePooling1D",
+        "Activation",
+    ]
+
+
 def test_branches_are_wired_by_channels() -> None:
     source = artifact(
         group("input_1"),
