@@ -188,7 +188,9 @@ def _in_place(content: Content, source: Source, tree: Node) -> Pieces | None:
     is not so."""
     if all(node.whole and (node.array is None or node.array.shape is not None) for _, node in tree.walk()):
         return None
-    pieces = displaced.realigned(source)
+    start = next(signatures.of_hdf5(source), 0)
+    places = displaced.structures(source, start)
+    pieces = displaced.realigned(source, start, places)
     if pieces is not None:
         first, *others = pieces.pieces
         parts = ", ".join(f"from {p.start} on by {p.shift - first.shift}" for p in others[:5])
@@ -198,7 +200,7 @@ def _in_place(content: Content, source: Source, tree: Node) -> Pieces | None:
         )
         content.findings.append(Finding("displaced", "error", "", message, _GET_AGAIN))
         return pieces
-    pieces = holes.without(source)
+    pieces = holes.without(source, start, places)
     if pieces is not None:
         kept = ", ".join(f"{p.start} to {p.end}" for p in pieces.pieces[:5])
         message = f"zeros, or another file's bytes, stand in place of a part of the file; its own are those from {kept}"

@@ -17,7 +17,7 @@ import numpy as np
 
 from reconstruct.readers.raw_hdf5 import File, Gone, Source
 from reconstruct.salvage import signatures
-from reconstruct.salvage.pieces import Piece, Pieces
+from reconstruct.salvage.pieces import Piece, Pieces, based
 
 # Structures that are displaced by the same: the six of a group lie as those of another do, so that fewer may be a
 # coincidence, unless what is missing from the file, or too much in it, is just as much
@@ -40,12 +40,14 @@ class Structure:
     size: int
 
 
-def realigned(source: Source) -> Pieces | None:
-    """The source with everything in the place that it had; None where nothing shows that something is displaced."""
-    start = next(signatures.of_hdf5(source), 0)
-    places = {at - start: found for at, found in structures(source).items()}
-    named = addresses(source, places, start)
-    places[0] = named[0] = Structure("superblock", 8)
+def realigned(source: Source, start: int, found: Mapping[int, Structure]) -> Pieces | None:
+    """The source with everything in the place that it had; None where nothing shows that something is displaced.
+
+    `found` are the `structures` by their addresses, counted from `start`, where the HDF5 data begin.
+    """
+    named = addresses(source, found, start)
+    named[0] = Structure("superblock", 8)
+    places = {**found, 0: named[0]}
     surplus = _surplus(source, start)
     shifts = _shifts(places, named, surplus)
     if len(shifts) < 2:
@@ -65,8 +67,8 @@ def realigned(source: Source) -> Pieces | None:
     return Pieces(source, _touching(source, pieces))
 
 
-def structures(source: Source) -> dict[int, Structure]:
-    """All headers, tables and heaps by where they are."""
+def structures(source: Source, start: int) -> dict[int, Structure]:
+    """All headers, tables and heaps by where they are, counted from `start`."""
     found = {}
     for at in itertools.islice(signatures.structures(source), _MOST):
         try:
@@ -74,13 +76,13 @@ def structures(source: Source) -> dict[int, Structure]:
         except Gone:
             continue
         if head[:4] == b"SNOD":
-            found[at] = Structure("table", 8 + 40 * int.from_bytes(head[6:8], "little"))
+            found[at - start] = Structure("table", 8 + 40 * int.from_bytes(head[6:8], "little"))
         elif head[:4] == b"TREE":
-            found[at] = Structure("table", 32 + 16 * int.from_bytes(head[6:8], "little"))
+            found[at - start] = Structure("table", 32 + 16 * int.from_bytes(head[6:8], "little"))
         elif head[:4] == b"HEAP":
-            found[at] = Structure("heap", 32)
+            found[at - start] = Structure("heap", 32)
         else:
-            found[at] = Structure("header", 16 + int.from_bytes(head[8:12], "little"))
+            found[at - start] = Structure("header", 16 + int.from_bytes(head[8:12], "little"))
     return found
 
 
@@ -110,7 +112,7 @@ def entries(source: Source, at: int, size: int) -> Iterator[tuple[int, str]]:
 def _surplus(source: Source, start: int) -> int | None:
     """How many bytes there are beyond those that the file should have; None where its size is lost."""
     try:
-        return source.size - start - File(Pieces(source, [Piece(0, source.size - start, start)])).superblock()[1]
+        return source.size - start - File(based(source, start)).superblock()[1]
     except (Gone, struct.error):
         return None
 

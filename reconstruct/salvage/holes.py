@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reconstruct.readers.raw_hdf5 import File, Gone, Source
-from reconstruct.salvage import displaced, signatures
-from reconstruct.salvage.pieces import Piece, Pieces
+from reconstruct.salvage import displaced
+from reconstruct.salvage.pieces import Piece, Pieces, based
 
 _ENOUGH = 3  # structures that are missing behind all others
 _HEAD = 16  # bytes of a structure that are never all zero
@@ -21,10 +21,11 @@ _LARGE = 1024  # bytes of zeros, which no structure has
 _BLOCK = 1 << 16
 
 
-def without(source: Source) -> Pieces | None:
-    """The source without what is not its own; None where nothing shows that there is something."""
-    start = next(signatures.of_hdf5(source), 0)
-    places = {at - start: found for at, found in displaced.structures(source).items()}
+def without(source: Source, start: int, places: Mapping[int, displaced.Structure]) -> Pieces | None:
+    """The source without what is not its own; None where nothing shows that there is something.
+
+    `places` are the structures by their addresses, counted from `start`, where the HDF5 data begin.
+    """
     named = _named(source, places, start)
     end = source.size - start
     missing = sorted(a for a, kind in named.items() if a + _HEAD <= end and not _is(places, a, kind))
@@ -39,9 +40,9 @@ def without(source: Source) -> Pieces | None:
     return Pieces(source, _between(sorted(blank), start, end)) if blank else None
 
 
-def _named(source: Source, places: dict[int, displaced.Structure], start: int) -> dict[int, str]:
+def _named(source: Source, places: Mapping[int, displaced.Structure], start: int) -> dict[int, str]:
     """The kind of what the tables name by its address, from the root on: an older file has tables of its own."""
-    file = File(Pieces(source, [Piece(0, source.size - start, start)]))
+    file = File(based(source, start))
     try:
         root, _ = file.superblock()
     except (Gone, struct.error):
@@ -57,7 +58,7 @@ def _named(source: Source, places: dict[int, displaced.Structure], start: int) -
     return found
 
 
-def _is(places: dict[int, displaced.Structure], address: int, kind: str) -> bool:
+def _is(places: Mapping[int, displaced.Structure], address: int, kind: str) -> bool:
     return address in places and places[address].kind == kind
 
 

@@ -51,6 +51,11 @@ class Pieces:
         raise Gone("bytes were lost or put in near it")
 
 
+def based(source: Source, start: int) -> Pieces:
+    """The source from `start` on, where address 0 is."""
+    return Pieces(source, [Piece(0, source.size - start, start)])
+
+
 def spans(source: Source) -> list[tuple[int, int]]:
     """Where the source has bytes."""
     return [(p.start, p.end) for p in source.pieces] if isinstance(source, Pieces) else [(0, source.size)]

@@ -14,7 +14,7 @@ import pytest
 from reconstruct import readers
 from reconstruct.errors import ReadError
 from reconstruct.readers.raw_hdf5 import Bytes
-from reconstruct.salvage import displaced
+from reconstruct.salvage import displaced, signatures
 from tests.salvage.damage import FILES, arrays
 from tests.salvage.test_salvage import HDF5, KERAS, nothing_false, salvaged
 
@@ -68,7 +68,9 @@ def test_where_a_part_is_there_twice_nothing_is_lost(tmp_path: Path) -> None:
 def test_in_a_whole_file_nothing_is_displaced(name: str) -> None:
     data = (FILES / name).read_bytes()
     for each in (data, data[: len(data) // 2], data + b"\n", b"HTTP/1.1 200 OK\r\n\r\n" + data, data + data):
-        assert displaced.realigned(Bytes(each)) is None
+        source = Bytes(each)
+        start = next(signatures.of_hdf5(source), 0)
+        assert displaced.realigned(source, start, displaced.structures(source, start)) is None
 
 
 @pytest.mark.parametrize("name", [MODEL, KERAS[0]])
