@@ -58,6 +58,9 @@ class UnknownLayer(BuildError):
     """A class that is neither stock Keras nor among the custom objects."""
 
 
+FRAMEWORKS = "pip install tensorflow tf-keras keras"  # what to do where one of them is missing
+
+
 def of_surroundings(error: BaseException) -> ReconstructError | None:
     """What to say where memory does not suffice or a framework is not installed; None for any other error."""
     # C code that got no memory and did not say so (CPython 3.11, Objects/call.c, `_Py_CheckFunctionResult`)
@@ -67,7 +70,7 @@ def of_surroundings(error: BaseException) -> ReconstructError | None:
         return ReconstructError("there is not enough memory for it", hint=hint)
     if not isinstance(error, ModuleNotFoundError) or error.name not in ("tensorflow", "keras", "tf_keras"):
         return None
-    hint = "pip install tensorflow tf_keras keras; inspect works without"
+    hint = f"{FRAMEWORKS}; inspect works without"
     return BuildError(f"{error.name} is not installed in this Python, and building a model needs it", hint=hint)
 
 

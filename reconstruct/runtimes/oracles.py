@@ -19,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from reconstruct.errors import OracleUnavailable
+from reconstruct.errors import FRAMEWORKS, OracleUnavailable
 from reconstruct.runtimes.confinement import confined
 
 INSTALL_SECONDS = 300.0
@@ -112,7 +112,7 @@ def install(
     if folder is None:
         reason = why_unavailable(runtime)
         if reason:
-            raise OracleUnavailable(f"{runtime.name}: {reason}", hint="pip install tensorflow tf-keras keras")
+            raise OracleUnavailable(f"{runtime.name}: {reason}", hint=FRAMEWORKS)
         return None
     if folder.is_dir():
         return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reconstruct import rules, writing
 from reconstruct.artifact import Artifact, Finding, Writer
-from reconstruct.errors import BuildError, NotEquivalent, OracleUnavailable
+from reconstruct.errors import FRAMEWORKS, BuildError, NotEquivalent, OracleUnavailable
 from reconstruct.readers import read
 from reconstruct.recovery import Recovery
 from reconstruct.rules.engine import Outcome
@@ -57,8 +57,8 @@ def save(recovery: Recovery, path: str | os.PathLike[str], pool: WorkerPool) -> 
     target = Path(path)
     reason = oracles.why_unavailable(oracles.TF_KERAS)
     if reason is not None:
-        hint = "pip install tensorflow tf_keras keras"
-        raise OracleUnavailable(f"nothing can say whether tf_keras loads the file: {reason}", hint=hint)
+        message = f"nothing can say whether tf_keras loads the file: {reason}"
+        raise OracleUnavailable(message, hint=FRAMEWORKS)
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = writing.scratch_folder(target)
     try:
