@@ -53,9 +53,20 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
     if (shared := towers(layers)) is not None:
         for wiring in graphs(*shared, until=until):
             yield replace(wiring, reason="the inputs go through the same layers")
+    if inputs > 1 and not merging:
+        for each in _joining(layers):
+            yield from graphs(each, until=until, by_depth=by_depth)
     for wiring in graphs(layers, until=until, by_depth=by_depth):
         joined = None if merging else dueling(wiring)
         yield from sorted([wiring, *([joined] if joined else [])], key=lambda w: w.cost)
+
+
+def _joining(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
+    """The same with one of the layers whose names say nothing as what joins several inputs, the last one first: what
+    goes before it is what each branch has of its own."""
+    for i, layer in reversed(list(enumerate(layers))):
+        if layer.class_name == "Unknown":
+            yield [*layers[:i], layer.replace(class_name="Merge"), *layers[i + 1 :]]
 
 
 MOST_ORDERS = 24

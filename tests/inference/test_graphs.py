@@ -73,9 +73,21 @@ def named_branches() -> Any:
     return keras.Model(entry, [heatmap, L.Dense(3, activation="softmax", name="classes")(y)])
 
 
+def letters_and_numbers() -> Any:
+    """Two branches of which no name tells a class."""
+    state, action = L.Input((3,), name="L1_input"), L.Input((1,), name="L7_input")
+    x = L.Activation("relu", name="L3")(L.Dense(8, name="L1")(state))
+    y = L.Activation("relu", name="L9")(L.Dense(8, name="L7")(action))
+    z = L.Dense(6, activation="relu", name="L11")(L.Concatenate(name="L10")([x, y]))
+    return keras.Model([state, action], L.Dense(1, activation="sigmoid", name="out")(z))
+
+
 @pytest.mark.parametrize(
     "build",
-    [residual, encoder_and_decoder("LSTM"), encoder_and_decoder("GRU"), transformer, learnt_matrix, named_branches],
+    [
+        *(residual, encoder_and_decoder("LSTM"), encoder_and_decoder("GRU"), transformer, learnt_matrix),
+        *(named_branches, letters_and_numbers),
+    ],
 )
 def test_weights_and_input_shapes_tell_the_graph(build: Callable[[], Any], tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
