@@ -13,6 +13,8 @@ An exception stops work. What is wrong with a user's file but does not stop it i
 
 from __future__ import annotations
 
+import re
+
 DEBUG = "RECONSTRUCT_DEBUG"  # the variable that shows tracebacks and what child processes say
 
 
@@ -72,6 +74,17 @@ def of_surroundings(error: BaseException) -> ReconstructError | None:
         return None
     hint = f"{FRAMEWORKS}; inspect works without"
     return BuildError(f"{error.name} is not installed in this Python, and building a model needs it", hint=hint)
+
+
+def gist(error: BaseException) -> str:
+    """The line of a message that says what is wrong: Keras puts it in bold, or behind lines of its own."""
+    text = str(error)
+    bold = re.search("\x1b\\[1m(.*?)\x1b\\[0m", text, re.DOTALL)
+    lines = [line.strip() for line in (bold[1] if bold else text).strip().splitlines() if line.strip()]
+    while len(lines) > 1 and lines[0].startswith(("Exception encountered when calling", "Could not automatically")):
+        inner = next((i for i, line in enumerate(lines) if "Error encountered:" in line), 0)
+        lines = lines[inner + 1 :]
+    return lines[0] if lines else type(error).__name__
 
 
 class OracleUnavailable(ReconstructError, ImportError):  # type: ignore[misc]  # both have a `path`

@@ -14,9 +14,8 @@ import numpy as np
 
 from reconstruct import writing
 from reconstruct.artifact import Artifact, Finding, Layer
-from reconstruct.errors import BuildError, ReconstructError
+from reconstruct.errors import BuildError, ReconstructError, gist
 from reconstruct.limits import DEFAULT, Limits
-from reconstruct.objects.source import places
 from reconstruct.report import Result
 from reconstruct.runtimes.worker import WorkerPool, pool_or_own
 from reconstruct.verification.comparison import TOLERANCE, compare
@@ -193,7 +192,7 @@ class Recovery:
                 keras_3.save(model, str(written))
                 again = keras_3.load(str(written), self._custom_objects)
             except (ValueError, TypeError, AttributeError, RuntimeError, LookupError) as error:  # what Keras raises
-                message = f"Keras cannot save and reload the model: {type(error).__name__}: {places.reason(error)}"
+                message = f"Keras cannot save and reload the model: {type(error).__name__}: {gist(error)}"
                 hint = "a class of your own may lack get_config, or make variables in call"
                 raise BuildError(message, path=str(target), hint=hint) from error
             for inputs, outputs in self._expected:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconstruct.artifact import Artifact
 from reconstruct.differences.view import View, view
-from reconstruct.errors import BuildError, ReconstructError
+from reconstruct.errors import BuildError, ReconstructError, gist
 from reconstruct.goldens import arrays
 from reconstruct.readers import read
 from reconstruct.recover import recover
@@ -101,8 +101,7 @@ def plain(path: str | os.PathLike[str], probes: Sequence[Arrays], folder: Path) 
     except ReconstructError:
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        message = f"plain Keras cannot load and run it: {type(error).__name__}: {reason}"
+        message = f"plain Keras cannot load and run it: {type(error).__name__}: {gist(error)}"
         raise BuildError(message, path=str(path)) from error
     return replace(found, view=view(read(str(folder / "plain.keras"))))
 
@@ -113,9 +112,8 @@ def _computed(model: Any, probes: Sequence[Arrays], by: str) -> Computed:
     try:
         outputs = [keras_3.run(model, xs) for xs in probes]
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
         shapes = ", ".join(str(x.shape) for x in probes[0]) if probes else "none"
-        message = f"the model does not run on inputs of shape {shapes}: {type(error).__name__}: {reason}"
+        message = f"the model does not run on inputs of shape {shapes}: {type(error).__name__}: {gist(error)}"
         unwritten = isinstance(error, NotImplementedError)  # of a placeholder, or a stub that is not filled in
         hint = "give the missing code: --custom FILE.py" if unwritten else "it may have other inputs than before"
         raise BuildError(message, hint=hint) from error

@@ -17,7 +17,7 @@ import numpy as np
 
 import reconstruct.layers  # registers what stands for layers that stock Keras cannot say  # noqa: F401
 from reconstruct.artifact import Finding, Layer, Ref, Tensor, map_refs, refs_in
-from reconstruct.errors import BuildError, ConfigError, UnknownLayer
+from reconstruct.errors import BuildError, ConfigError, UnknownLayer, gist
 from reconstruct.objects.custom import find
 from reconstruct.objects.placeholders import is_placeholder, resolved
 from reconstruct.objects.source import places
@@ -323,7 +323,7 @@ class _Builder:
             where = places.place_of(error)
             raise BuildError(
                 f"Keras cannot build {layer.class_name} {layer.name!r}: {type(error).__name__}: "
-                f"{places.reason(error)}{f' ({where})' if where else ''}",
+                f"{gist(error)}{f' ({where})' if where else ''}",
                 path=layer.path,
                 hint=_NO_OUTPUT_SHAPE if "`compute_output_shape`" in str(error) else "",
             ) from error

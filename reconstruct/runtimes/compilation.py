@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from reconstruct.artifact import Finding, Tensor
+from reconstruct.errors import gist
 from reconstruct.rules.optimizer_state import OptimizerState, dropped
 from reconstruct.rules.training import Compilation
 
@@ -34,7 +35,7 @@ def compile_model(
     if problem is not None and (compilation.metrics or compilation.weighted_metrics):
         without = dataclasses.replace(compilation, metrics=None, weighted_metrics=None)
         if _tried(model, without, objects) is None:
-            message = f"the metrics are left out: {type(problem).__name__}: {_first_line(problem)}"
+            message = f"the metrics are left out: {type(problem).__name__}: {gist(problem)}"
             found.append(Finding("metrics_left_out", "warning", "metrics", message, "compile the model with them"))
             problem = None
     if problem is not None:
@@ -43,14 +44,14 @@ def compile_model(
                 "not_compiled",
                 "warning",
                 "training",
-                f"Keras cannot compile the model as it was: {type(problem).__name__}: {_first_line(problem)}",
+                f"Keras cannot compile the model as it was: {type(problem).__name__}: {gist(problem)}",
                 "compile it yourself; outputs do not depend on it",
             ),
         )
     try:
         reason = _restore(model, compilation.state, assigned)
     except Exception as error:
-        reason = f"{type(error).__name__}: {_first_line(error)}"
+        reason = f"{type(error).__name__}: {gist(error)}"
     return (*found, dropped(reason)) if reason else tuple(found)
 
 
@@ -164,7 +165,3 @@ def _momentum_product(steps: int, beta_1: float) -> float:
     """What Keras 3's Nadam keeps beside its slots, after so many steps (Keras 3.15, optimizers/nadam.py)."""
     t = np.arange(1, min(steps, 10_000) + 1)
     return float(np.prod(beta_1 * (1 - 0.5 * 0.96**t)))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0]

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import reconstruct.layers
-from reconstruct.errors import BuildError
+from reconstruct.errors import BuildError, gist
 from reconstruct.objects.stubs import Use
 from reconstruct.runtimes.building import unwrapped
 
@@ -85,8 +85,8 @@ def submodel(model: Any, inputs: Sequence[str] | None, outputs: Sequence[str] | 
     try:
         part = keras.Model(unwrapped(list(starts)), unwrapped(list(ends)), name=f"part_of_{model.name}")
     except Exception as error:
-        reason = f"the outputs asked for do not follow from these inputs: {str(error).splitlines()[0]}"
-        raise BuildError(reason, hint="name further layers in inputs=, or others in outputs=") from error
+        message = f"the outputs asked for do not follow from these inputs: {gist(error)}"
+        raise BuildError(message, hint="name further layers in inputs=, or others in outputs=") from error
     stand_ins = [n.name for n in part._flatten_layers() if isinstance(n, reconstruct.layers.Placeholder)]
     if stand_ins:
         hint = "name it in inputs= to start behind it, or a layer before it in outputs="

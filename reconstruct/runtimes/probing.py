@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.errors import BuildError
+from reconstruct.errors import BuildError, gist
 from reconstruct.objects.source import places
 from reconstruct.runtimes import keras_3
 from reconstruct.stock import LOOKUPS
@@ -31,7 +31,7 @@ def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
             try:
                 return made, [keras_3.run(model, probe) for probe in made]
             except NotImplementedError as error:  # of a class that the user has still to write
-                message = f"the model runs into code that is not written yet: {places.reason(error)}"
+                message = f"the model runs into code that is not written yet: {gist(error)}"
                 raise Unwritten(message, hint="write it; what went before is in the file that was written") from error
             except Exception as error:
                 problem = problem or error
@@ -46,7 +46,7 @@ def runnable(model: Any, form: Layer) -> tuple[list[Arrays], list[Arrays]]:
     place = places.place_of(problem)
     shape = "give the shape of its input: --input-shape 28,28,1 (without the batch axis)"
     raise BuildError(
-        f"the model was built, but does not run: {type(problem).__name__}: {places.reason(problem)}",
+        f"the model was built, but does not run: {type(problem).__name__}: {gist(problem)}",
         path=place,
         hint="that line of your own code, or what the stub calls its weights" if place else shape,
     ) from problem

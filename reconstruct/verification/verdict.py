@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconstruct.artifact import Finding
-from reconstruct.errors import BuildError
+from reconstruct.errors import BuildError, gist
 from reconstruct.report import Verification
 from reconstruct.verification.comparison import Comparison, compare
 from reconstruct.verification.examples import read_examples
@@ -41,7 +41,7 @@ def against_examples(run: Callable[[Arrays], Arrays], path: str, tolerance: floa
         ours = run(inputs)
     except Exception as error:
         raise BuildError(
-            f"the model does not run on the examples: {type(error).__name__}: {str(error).splitlines()[0]}",
+            f"the model does not run on the examples: {type(error).__name__}: {gist(error)}",
             path=path,
             hint="x0… must have the shapes of the model's inputs, with a batch axis, in their order",
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from pathlib import Path
 
@@ -34,14 +33,3 @@ def _place(path: str, text: str, line: int) -> str:
     stands = lines[line - 1].strip() if line <= len(lines) else ""
     where = (origin(text, line) if MARK in text else "") or f"{Path(path).name}:{line}"
     return f"{where}: {stands}"
-
-
-def reason(error: BaseException) -> str:
-    """The line of a message that says what is wrong: Keras puts it in bold, or behind lines of its own."""
-    text = str(error)
-    bold = re.search("\x1b\\[1m(.*?)\x1b\\[0m", text, re.DOTALL)
-    lines = [line.strip() for line in (bold[1] if bold else text).strip().splitlines() if line.strip()]
-    while len(lines) > 1 and lines[0].startswith(("Exception encountered when calling", "Could not automatically")):
-        inner = next((i for i, line in enumerate(lines) if "Error encountered:" in line), 0)
-        lines = lines[inner + 1 :]
-    return lines[0] if lines else type(error).__name__
