@@ -402,10 +402,13 @@ def stub(
             text = recovery.stub()
         lacking = sorted({f.path for f in recovery.result.findings if f.code in display.MISSING})
         if not lacking:
-            display.say(f"nothing is missing for {file}: reconstruct recover {file} -o OUT.keras")
+            unwired = next((f for f in recovery.result.findings if f.code == "not_wired"), None)
+            then = f"{unwired.message}; {unwired.hint}" if unwired else f"reconstruct recover {file} -o OUT.keras"
+            display.say(display.clean(f"no code is missing for {file}: {then}"))
             raise typer.Exit(0)
         writing.write_text(output, text)
-        display.say(f"{output}: skeletons for {len(lacking)} layers; fill in what is marked TODO, then")
+        skeletons = "a skeleton for 1 layer" if len(lacking) == 1 else f"skeletons for {len(lacking)} layers"
+        display.say(f"{output}: {skeletons}; fill in what is marked TODO, then")
         display.say(f"reconstruct recover {file} --custom {output} -o OUT.keras")
 
 

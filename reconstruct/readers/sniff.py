@@ -77,7 +77,10 @@ def _sniff_directory(path: Path) -> str:
             hint="if an .h5 or .keras file of the same model exists, use that; keras.layers.TFSMLayer can run this one",
         )
     raise ReadError(
-        f"{path} is a directory without config.json", path=str(path), hint="to convert many files, use `migrate`"
+        f"{path} is a directory without config.json, not a model",
+        path=str(path),
+        hint="name the files in it, or use `migrate`, which converts all of a directory",
+        code="E_NO_CONFIG",
     )
 
 
