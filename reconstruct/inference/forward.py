@@ -6,17 +6,22 @@ The results are close to TensorFlow's, not the same; the model that is recovered
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from reconstruct.artifact import Layer, Tensor
+from reconstruct.inference.activations import ACTIVATIONS, Array, activate, softmax
+from reconstruct.inference.convolutions import (
+    convolution,
+    depthwise,
+    pooling,
+    separable,
+    transposed,
+)
+from reconstruct.inference.recurrence import GIVEN, MASK, conv_lstm, gru, lstm, simple_rnn
 from reconstruct.inference.shapes import KEEP_MASK, RECURRENT, margins, per_axis, spatial
 
-Array = np.ndarray
 Arrays = Sequence[Array]
 
 
@@ -50,9 +55,9 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Arr
     if name in _MERGES:
         return _MERGES[name](layer, inputs)
     if len(inputs) > 1:  # of a decoder
-        w[_GIVEN] = inputs[1]
+        w[GIVEN] = inputs[1]
     if mask is not None and name in _MASKED:
-        w[_MASK] = mask
+        w[MASK] = mask
     if name in _IDENTITY:
         return x
     function = _LAYERS.get(name)
@@ -66,7 +71,6 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Arr
     return y
 
 
-_GIVEN, _MASK = "initial_state", "mask"  # beside the weights
 _MASKED = (*RECURRENT, "GlobalAveragePooling1D", "MultiHeadAttention", "AttentionWeightedAverage")
 
 
@@ -124,197 +128,17 @@ def _model(layer: Layer, x: Array, weights: Weights, keras_2: bool) -> Array:
     return arrays[layers[-1].name]
 
 
-def activate(name: str, x: Array, keras_2: bool) -> Array:
-    """An activation by its name."""
-    with np.errstate(all="ignore"):
-        if name == "hard_sigmoid" and keras_2:
-            return np.clip(0.2 * x + 0.5, 0, 1)
-        if name.startswith("leaky_relu@"):  # a LeakyReLU layer that the file does not list
-            return np.where(x > 0, x, np.float32(name.split("@")[1]) * x)
-        return ACTIVATIONS[name](x)
-
-
-def _softmax(x: Array) -> Array:
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))
-
-
-def _erf(x: Array) -> Array:
-    """Within 1.5e-7 (Abramowitz and Stegun, 7.1.26)."""
-    t = 1 / (1 + 0.3275911 * np.abs(x))
-    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    return np.sign(x) * (1 - series * np.exp(-x * x))
-
-
-ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
-    "linear": lambda x: x,
-    "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": _sigmoid,
-    "tanh": np.tanh,
-    "softmax": _softmax,
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "selu": lambda x: 1.05070098 * np.where(x > 0, x, 1.67326324 * np.expm1(np.minimum(x, 0))),
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "softsign": lambda x: x / (1 + np.abs(x)),
-    "swish": lambda x: x * _sigmoid(x),
-    "silu": lambda x: x * _sigmoid(x),
-    "gelu": lambda x: 0.5 * x * (1 + _erf(x / np.sqrt(2))),
-    "exponential": np.exp,
-    "relu6": lambda x: np.clip(x, 0, 6),
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
-    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
-    "hard_silu": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
-    "mish": lambda x: x * np.tanh(np.logaddexp(x, 0)),
-}
-
-
 def _dense(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     y = x @ w["kernel"]
     return y + w["bias"] if "bias" in w else y
-
-
-def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
-
-
-def _padded(x: Array, kernel: Sequence[int], strides: Sequence[int], padding: str, fill: float = 0.0) -> Array:
-    n = len(kernel)
-    if padding == "causal":
-        sides = [(kernel[0] - 1, 0)]
-    elif padding == "same":
-        sides = [_same_padding(x.shape[i + 1], kernel[i], strides[i]) for i in range(n)]
-    else:
-        return x
-    if not any(a or b for a, b in sides):
-        return x
-    return np.pad(x, [(0, 0), *sides, (0, 0)], constant_values=fill)
-
-
-def _convolve(x: Array, kernel: Array, strides: Sequence[int], dilation: Sequence[int], padding: str) -> Array:
-    """Sums of matrix products, one for each place of the kernel: no copy of all windows is made."""
-    n = kernel.ndim - 2
-    wide = [d * (k - 1) + 1 for k, d in zip(kernel.shape, dilation, strict=False)]
-    x = _padded(x, wide, strides, padding)
-    sizes = [(x.shape[i + 1] - wide[i]) // strides[i] + 1 for i in range(n)]
-    channels = kernel.shape[-2]
-    count = math.prod(kernel.shape[:n])
-    if channels < 32 and x.shape[0] * math.prod(sizes) * count * channels < 60_000_000:
-        axes = tuple(range(1, n + 1))
-        windows = sliding_window_view(x, wide, axis=axes)
-        steps = [slice(None, None, s) for s in strides]
-        inner = [slice(None, None, d) for d in dilation]
-        windows = windows[(slice(None), *steps, slice(None), *inner)]
-        matrix = np.moveaxis(kernel, -2, 0).reshape(channels * count, -1)
-        return (windows.reshape(x.shape[0], *sizes, channels * count) @ matrix).astype("float32")
-    y = np.zeros((x.shape[0], *sizes, kernel.shape[-1]), "float32")
-    for place in itertools.product(*(range(k) for k in kernel.shape[:n])):
-        cut = [
-            slice(p * d, p * d + (size - 1) * s + 1, s)
-            for p, d, s, size in zip(place, dilation, strides, sizes, strict=True)
-        ]
-        y += x[(slice(None), *cut)] @ kernel[place]
-    return y
-
-
-def _settings(layer: Layer) -> tuple[list[int], list[int], str]:
-    n = spatial(layer.class_name)
-    config = layer.config
-    strides, dilation = per_axis(config.get("strides", 1), n), per_axis(config.get("dilation_rate", 1), n)
-    return strides, dilation, str(config.get("padding", "valid"))
-
-
-def _convolution(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
-    groups = int(layer.config.get("groups", 1))
-    if groups == 1:
-        y = _convolve(x, w["kernel"], *_settings(layer))
-    else:
-        parts = zip(np.split(x, groups, -1), np.split(w["kernel"], groups, -1), strict=True)
-        y = np.concatenate([_convolve(a, k, *_settings(layer)) for a, k in parts], -1)
-    return y + w["bias"] if "bias" in w else y
-
-
-def _each_channel(layer: Layer, x: Array, kernel: Array) -> Array:
-    """A depthwise convolution."""
-    strides, dilation, padding = _settings(layer)
-    n = kernel.ndim - 2
-    wide = [d * (k - 1) + 1 for k, d in zip(kernel.shape, dilation, strict=False)]
-    x = _padded(x, wide, strides, padding)
-    sizes = [(x.shape[i + 1] - wide[i]) // strides[i] + 1 for i in range(n)]
-    channels, multiplier = kernel.shape[-2:]
-    y = np.zeros((x.shape[0], *sizes, channels, multiplier), "float32")
-    for place in itertools.product(*(range(k) for k in kernel.shape[:n])):
-        cut = [
-            slice(p * d, p * d + (size - 1) * s + 1, s)
-            for p, d, s, size in zip(place, dilation, strides, sizes, strict=True)
-        ]
-        y += x[(slice(None), *cut)][..., None] * kernel[place]
-    return y.reshape(x.shape[0], *sizes, channels * multiplier)
-
-
-def _depthwise(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
-    y = _each_channel(layer, x, w["depthwise_kernel"])
-    return y + w["bias"] if "bias" in w else y
-
-
-def _separable(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
-    y = _each_channel(layer, x, w["depthwise_kernel"])
-    pointwise = w["pointwise_kernel"]
-    y = y @ pointwise.reshape(pointwise.shape[-2:])
-    return y + w["bias"] if "bias" in w else y
-
-
-def _transposed(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
-    kernel = w["kernel"]
-    n = kernel.ndim - 2
-    strides, _dilation, padding = _settings(layer)
-    sizes = [(x.shape[i + 1] - 1) * strides[i] + kernel.shape[i] for i in range(n)]
-    full = np.zeros((x.shape[0], *sizes, kernel.shape[-2]), "float32")
-    for place in itertools.product(*(range(k) for k in kernel.shape[:n])):
-        cut = [slice(p, p + (x.shape[i + 1] - 1) * strides[i] + 1, strides[i]) for i, p in enumerate(place)]
-        full[(slice(None), *cut)] += x @ kernel[place].T
-    for i in range(n):
-        over = max(kernel.shape[i] - strides[i], 0)
-        want = x.shape[i + 1] * strides[i] + (0 if padding == "same" else over)
-        start = over // 2 if padding == "same" else 0
-        if full.shape[i + 1] < start + want:
-            full = np.pad(full, [(0, start + want - full.shape[i + 1]) if a == i + 1 else (0, 0) for a in range(n + 2)])
-        full = np.take(full, range(start, start + want), axis=i + 1)
-    return full + w["bias"] if "bias" in w else full
-
-
-def _pooling(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
-    n = spatial(layer.class_name)
-    if layer.config.get("data_format") == "channels_first":
-        last = layer.having(data_format="channels_last")
-        return np.moveaxis(_pooling(last, np.moveaxis(x, 1, -1), w, _), -1, 1)
-    size = per_axis(layer.config.get("pool_size", 2), n)
-    strides = per_axis(layer.config.get("strides") or size, n)
-    padding = str(layer.config.get("padding", "valid"))
-    largest = layer.class_name.startswith("Max")
-
-    def windows(array: Array, fill: float) -> Array:
-        array = _padded(array, size, strides, padding, fill)
-        found = sliding_window_view(array, size, axis=tuple(range(1, n + 1)))
-        return found[(slice(None), *(slice(None, None, s) for s in strides))]
-
-    inner = tuple(range(-n, 0))
-    if largest:
-        return windows(x, -np.inf).max(axis=inner)
-    ones = np.ones((1, *x.shape[1:-1], 1), "float32")
-    return windows(x, 0.0).sum(axis=inner) / windows(ones, 0.0).sum(axis=inner)
 
 
 def _global(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     first = layer.config.get("data_format") == "channels_first"
     axes = tuple(range(2, x.ndim)) if first else tuple(range(1, x.ndim - 1))
     keep = bool(layer.config.get("keepdims"))
-    if _MASK in w:
-        seen = w[_MASK][..., None].astype("float32")
+    if MASK in w:
+        seen = w[MASK][..., None].astype("float32")
         return np.asarray((x * seen).sum(1, keepdims=keep) / seen.sum(1, keepdims=keep))
     return x.max(axis=axes, keepdims=keep) if "Max" in layer.class_name else x.mean(axis=axes, keepdims=keep)
 
@@ -353,108 +177,10 @@ def _prelu(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     return np.maximum(x, 0) + w["alpha"] * np.minimum(x, 0)
 
 
-def _steps(layer: Layer, x: Array, w: Mapping[str, Array], step: Callable[[Array, list[Array]], Array]) -> Array:
-    """A recurrent layer: `step` makes of the products with the kernel and the states the output, and renews these.
-
-    With `return_state` it gives the last states, (batch, states, units): the output is not what is taken then.
-    """
-    units = int(layer.config["units"])
-    given = w.get(_GIVEN, np.zeros((len(x), 2, units), "float32"))
-    states = [given[:, k] for k in range(given.shape[1])] if given.ndim == 3 else [given, given]
-    order = range(x.shape[1] - 1, -1, -1) if layer.config.get("go_backwards") else range(x.shape[1])
-    outputs: list[Array] = []
-    for t in order:
-        before = list(states)
-        y = step(x[:, t] @ w["kernel"], states)
-        if _MASK in w:  # then all stays as it was
-            seen = w[_MASK][:, t, None]
-            states[:] = [np.where(seen, new, old) for new, old in zip(states, before, strict=True)]
-            y = np.where(seen, y, outputs[-1] if outputs else np.float32(0))
-        outputs.append(y)
-    if layer.config.get("return_state"):
-        return np.stack(states[: 2 if layer.class_name == "LSTM" else 1], 1)
-    return np.stack(outputs, 1) if layer.config.get("return_sequences") else outputs[-1]
-
-
-def _gates(layer: Layer, keras_2: bool) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
-    inner = layer.config.get("activation", "tanh")
-    gate = layer.config.get("recurrent_activation", "sigmoid")
-    return (lambda x: activate(inner, x, keras_2)), (lambda x: activate(gate, x, keras_2))
-
-
-def _lstm(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -> Array:
-    act, gate = _gates(layer, keras_2)
-    bias = w.get("bias", np.float32(0))
-
-    def step(z: Array, states: list[Array]) -> Array:
-        h, c = states
-        i, f, g, o = np.split(z + h @ w["recurrent_kernel"] + bias, 4, -1)
-        c = gate(f) * c + gate(i) * act(g)
-        states[:] = [gate(o) * act(c), c]
-        return states[0]
-
-    return _steps(layer, x, w, step)
-
-
-def _conv_lstm(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -> Array:
-    """The states keep their size, whatever the inputs are padded to (Keras 3, layers/rnn/conv_lstm.py)."""
-    act, gate = _gates(layer, keras_2)
-    strides, dilation, padding = _settings(layer)
-    flat = x.reshape(-1, *x.shape[2:])
-    inner = _convolve(flat, w["kernel"], strides, dilation, padding) + w.get("bias", np.float32(0))
-    inner = inner.reshape(*x.shape[:2], *inner.shape[1:])
-    h = c = np.zeros((*inner[:, 0].shape[:-1], inner.shape[-1] // 4), "float32")
-    outputs = []
-    for t in range(inner.shape[1]):
-        z = inner[:, t] + _convolve(h, w["recurrent_kernel"], [1] * len(strides), [1] * len(strides), "same")
-        i, f, g, o = np.split(z, 4, -1)
-        c = gate(f) * c + gate(i) * act(g)
-        h = gate(o) * act(c)
-        outputs.append(h)
-    return np.stack(outputs, 1) if layer.config.get("return_sequences") else h
-
-
-def _gru(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -> Array:
-    act, gate = _gates(layer, keras_2)
-    after = bool(layer.config.get("reset_after", True))
-    bias = w.get("bias")
-    for_input, for_state = (bias[0], bias[1]) if bias is not None and bias.ndim == 2 else (bias, None)
-    kernel = w["recurrent_kernel"]
-    units = kernel.shape[0]
-
-    def step(z: Array, states: list[Array]) -> Array:
-        h = states[0]
-        z = z if for_input is None else z + for_input
-        xz, xr, xh = np.split(z, 3, -1)
-        if after:
-            inner = h @ kernel + (0 if for_state is None else for_state)
-            hz, hr, hh = np.split(inner, 3, -1)
-            u, r = gate(xz + hz), gate(xr + hr)
-            new = act(xh + r * hh)
-        else:
-            hz, hr = np.split(h @ kernel[:, : 2 * units], 2, -1)
-            u, r = gate(xz + hz), gate(xr + hr)
-            new = act(xh + (r * h) @ kernel[:, 2 * units :])
-        states[0] = u * h + (1 - u) * new
-        return states[0]
-
-    return _steps(layer, x, w, step)
-
-
-def _simple_rnn(layer: Layer, x: Array, w: Mapping[str, Array], keras_2: bool) -> Array:
-    act, _gate = _gates(layer, keras_2)
-
-    def step(z: Array, states: list[Array]) -> Array:
-        states[0] = act(z + states[0] @ w["recurrent_kernel"] + w.get("bias", np.float32(0)))
-        return states[0]
-
-    return _steps(layer, x, w, step)
-
-
 def _weighted_average(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     """The steps by softmax of their products with one kernel (textgenrnn 2.0, AttentionWeightedAverage.py)."""
     score = (x @ w["W"])[..., 0]
-    weights = np.exp(score - score.max(axis=-1, keepdims=True)) * w.get(_MASK, np.float32(1))
+    weights = np.exp(score - score.max(axis=-1, keepdims=True)) * w.get(MASK, np.float32(1))
     weights /= weights.sum(axis=1, keepdims=True) + np.float32(1e-7)
     return np.einsum("bs,bsd->bd", weights, x)
 
@@ -462,7 +188,7 @@ def _weighted_average(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -
 def _attention(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
     """Self-attention (Keras 3, layers/attention/multi_head_attention.py)."""
 
-    if _MASK in w:
+    if MASK in w:
         raise NotComputed("attention to steps that are masked")
 
     def projected(part: str) -> Array:
@@ -471,7 +197,7 @@ def _attention(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array
 
     query, key, value = projected("query"), projected("key"), projected("value")
     scores = np.einsum("bqhk,bshk->bhqs", query / np.sqrt(query.shape[-1]), key)
-    y = np.einsum("bhqs,bshv->bqhv", _softmax(scores), value)
+    y = np.einsum("bhqs,bshv->bqhv", softmax(scores), value)
     y = np.einsum("bqhv,hvo->bqo", y, w["attention_output/kernel"])
     return y + w["attention_output/bias"] if "attention_output/bias" in w else y
 
@@ -525,11 +251,11 @@ def _leaky(layer: Layer, x: Array, w: Mapping[str, Array], _: bool) -> Array:
 
 _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]] = {
     "Dense": _dense,
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), _convolution),
-    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
-    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
-    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), _transposed),
-    **{f"{kind}Pooling{d}D": _pooling for kind in ("Max", "Average") for d in (1, 2, 3)},
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), convolution),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), depthwise),
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), separable),
+    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), transposed),
+    **{f"{kind}Pooling{d}D": pooling for kind in ("Max", "Average") for d in (1, 2, 3)},
     **{f"Global{kind}Pooling{d}D": _global for kind in ("Max", "Average") for d in (1, 2, 3)},
     "BatchNormalization": _batch_normalization,
     "LayerNormalization": _layer_normalization,
@@ -537,17 +263,17 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
     "LayerScale": lambda layer, x, w, _: x * w["gamma"],
     "Embedding": _embedding,
     "PReLU": _prelu,
-    "LSTM": _lstm,
-    "ConvLSTM2D": _conv_lstm,
-    "GRU": _gru,
-    "SimpleRNN": _simple_rnn,
+    "LSTM": lstm,
+    "ConvLSTM2D": conv_lstm,
+    "GRU": gru,
+    "SimpleRNN": simple_rnn,
     "MultiHeadAttention": _attention,
     "AttentionWeightedAverage": _weighted_average,
     "Activation": lambda layer, x, w, _: x,
     "ReLU": _relu,
     "LeakyReLU": _leaky,
     "ELU": lambda layer, x, w, _: ACTIVATIONS["elu"](x),
-    "Softmax": lambda layer, x, w, _: _softmax(x),
+    "Softmax": lambda layer, x, w, _: softmax(x),
     "Flatten": lambda layer, x, w, _: x.reshape(len(x), -1),
     "Reshape": _reshape,
     "Permute": lambda layer, x, w, _: np.transpose(x, [0, *layer.config["dims"]]),

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from reconstruct.inference import priors
-from reconstruct.inference.forward import Array
+from reconstruct.inference.activations import Array
 
 # The least and the largest number that an activation gives (keras/src/activations/activations.py)
 RANGES: Mapping[str, tuple[float, float]] = {
