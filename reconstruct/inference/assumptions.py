@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconstruct.artifact import Finding, Layer
-from reconstruct.inference import search
 from reconstruct.inference.choices import field_of
 from reconstruct.inference.evidence import Evidence
+from reconstruct.inference.opened import Key, Open, Values
 from reconstruct.inference.structure import Form, neighbours
 
 MOST_NEIGHBOURS = 2000
@@ -31,13 +31,13 @@ def unmet(model: Layer, settings: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def of_numbers(
-    opened: search.Open,
-    values: search.Values,
+    opened: Open,
+    values: Values,
     layers: Sequence[Layer | None],
-    left: list[tuple[search.Key, list[Any]]] | None,
+    left: list[tuple[Key, list[Any]]] | None,
 ) -> Iterator[dict[str, Any]]:
     """The choices that nothing decides; with examples only those that they leave open."""
-    items: list[tuple[search.Key, list[Any]]] = (
+    items: list[tuple[Key, list[Any]]] = (
         [(k, [v for v, _ in a if v != values[k]][:6]) for k, a in opened.fields.items()] if left is None else left
     )
     for key, alternatives in items:

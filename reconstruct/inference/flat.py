@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from reconstruct.inference.evaluator import Evaluator
 from reconstruct.inference.forward import NotComputed
-from reconstruct.inference.search import Evaluator, Key, Open, Values
+from reconstruct.inference.opened import Key, Open, Values
 
 SIDE = 32
 # The greys of images of 0…1, and of -1…1 for what ends in tanh

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from reconstruct.artifact import KERAS_3, Artifact, Finding, Graph, Layer, Writer
-from reconstruct.inference import search
+from reconstruct.inference.agreement import split
 from reconstruct.inference.assembly import assembled
 from reconstruct.inference.assumptions import assumption, findings_of, of_inputs, of_numbers, of_structure, unmet
 from reconstruct.inference.channels import taken_by
 from reconstruct.inference.choices import Context, inner
 from reconstruct.inference.entries import starts_of
+from reconstruct.inference.evaluator import Evaluator
 from reconstruct.inference.evidence import Evidence, gather, with_inputs
 from reconstruct.inference.flat import by_flat_images
 from reconstruct.inference.forward import Weights
@@ -24,9 +25,12 @@ from reconstruct.inference.known import readings
 from reconstruct.inference.last import softmax_witness, told_by_name
 from reconstruct.inference.moments import Moments
 from reconstruct.inference.numerical import discriminates
+from reconstruct.inference.opened import Key, Open, Values, opened
 from reconstruct.inference.ranges import given
+from reconstruct.inference.search import Search
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
 from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
+from reconstruct.inference.undecided import refined, undecided, undecided_forms
 from reconstruct.inference.unlisted import activated
 from reconstruct.inference.wiring import contexts, orders, wirings
 from reconstruct.objects.missing import Missing
@@ -72,26 +76,26 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
         first = next(candidates, None)
         if first is None:
             return _held(artifact, evidence, "no model was found that all shapes fit")
-        opened = search.opened(*first)
-        values = by_flat_images(opened, opened.best(), search.Evaluator(weights, dialect.major < 3))
-        return _inferred(artifact, evidence, dialect, opened, values, first[1], hints)
-    examples = search.split(*hints.examples)
-    evaluator = search.Evaluator(weights, dialect.major < 3)
-    found = search.Search(evaluator, examples, until, say).run(search.opened(f, c) for f, c in candidates)
+        best = opened(*first)
+        values = by_flat_images(best, best.best(), Evaluator(weights, dialect.major < 3))
+        return _inferred(artifact, evidence, dialect, best, values, first[1], hints)
+    examples = split(*hints.examples)
+    evaluator = Evaluator(weights, dialect.major < 3)
+    found = Search(evaluator, examples, until, say).run(opened(f, c) for f, c in candidates)
     if found is None:
         # What the shapes of the examples do not fit has all tensors all the same
         without = [replace(hints, examples=None, input_shape=shapes) for shapes in (hints.shapes, hints.input_shape)]
         first = next((f for h in without for f in _forms(known, base, moments, h, until + 10)), None)
         if first is None:
             return _held(artifact, evidence, "no model was found that fits shapes and examples")
-        opened = search.opened(*first)
-        result = _inferred(artifact, evidence, dialect, opened, opened.best(), first[1], hints)
+        best = opened(*first)
+        result = _inferred(artifact, evidence, dialect, best, best.best(), first[1], hints)
         return replace(result, examples_agree=False)
     left, forms_left = None, []
     if found.solved:
-        found = search.refined(evaluator, examples, found, until + 5)
-        left = search.undecided(evaluator, examples, found, until + 5)
-        forms_left = list(search.undecided_forms(evaluator, examples, found, time.monotonic() + FORMS_LEFT_SECONDS))
+        found = refined(evaluator, examples, found, until + 5)
+        left = undecided(evaluator, examples, found, until + 5)
+        forms_left = list(undecided_forms(evaluator, examples, found, time.monotonic() + FORMS_LEFT_SECONDS))
     around = contexts(found.open.form.wiring, base)
     result = _inferred(artifact, evidence, dialect, found.open, found.values, around, hints, left)
     if forms_left:
@@ -257,16 +261,16 @@ def _inferred(
     artifact: Artifact,
     evidence: Evidence,
     dialect: Writer,
-    opened: search.Open,
-    values: search.Values,
+    each: Open,
+    values: Values,
     around: Sequence[Context],
     hints: Hints,
-    left: list[tuple[search.Key, list[Any]]] | None = None,
+    left: list[tuple[Key, list[Any]]] | None = None,
 ) -> Inferred:
-    form = opened.form
-    layers = opened.layers(values)
+    form = each.form
+    layers = each.layers(values)
     model = assembled(form, layers, hints, dialect.major < 3)
-    assumptions = list(of_numbers(opened, values, layers, left))
+    assumptions = list(of_numbers(each, values, layers, left))
     if left is None and form.wiring.cost:
         assumptions.append(assumption("model", form.wiring.reason, form.wiring.alternatives, None))
     if hints.shapes is None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from reconstruct.artifact import Layer, constant
+from reconstruct.inference.evaluator import Evaluator
 from reconstruct.inference.forward import Weights
-from reconstruct.inference.search import Evaluator
 from reconstruct.inference.structure import Form, Node, Wiring
 from reconstruct.inference.window import window
 

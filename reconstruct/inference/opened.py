@@ -1,0 +1,115 @@
+"""The choices that a form leaves open, and the orders in which values for them are tried."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reconstruct.artifact import Layer
+from reconstruct.inference.choices import Context, with_field
+from reconstruct.inference.numerical import numerical
+from reconstruct.inference.structure import Form
+
+Key = tuple[int, str]
+
+
+Values = dict[Key, Any]
+
+
+@dataclass
+class Open:
+    """The open choices of a form: by node and field the alternatives, each with its cost."""
+
+    form: Form
+    fields: dict[Key, list[tuple[Any, float]]]
+    contexts: Sequence[Context] = ()
+
+    def best(self) -> Values:
+        return {key: alternatives[0][0] for key, alternatives in self.fields.items()}
+
+    def cost(self, values: Values) -> float:
+        """The form's cost and that of each choice; a choice made once costs little where it is made again."""
+        total, seen = self.form.cost, set()
+        for key, value in values.items():
+            own = next((c for v, c in self.fields[key] if v == value), 9.0)
+            kind = self.kind(key), value
+            total += own * (0.25 if kind in seen else 1.0)
+            seen.add(kind)
+        return total
+
+    def kind(self, key: Key) -> tuple[Any, ...]:
+        """What is likely to be chosen alike: the same field of layers of a kind at like places."""
+        layer = self.form.layers[key[0]]
+        assert layer is not None
+        alternatives = self.fields[key]
+        place = tuple(v for v, _ in alternatives[:2])
+        group = "Conv" if "Conv" in layer.class_name else layer.class_name
+        return group, key[1], place
+
+    def layers(self, values: Values) -> list[Layer | None]:
+        made = list(self.form.layers)
+        for (i, name), value in values.items():
+            layer = made[i]
+            assert layer is not None
+            made[i] = with_field(layer, name, value)
+        for i, node in enumerate(self.form.wiring.nodes):
+            if node.twin is not None:
+                made[i] = made[node.twin]
+        return made
+
+
+def opened(form: Form, contexts: Sequence[Context]) -> Open:
+    """The choices that a form leaves open."""
+    fields: dict[Key, list[tuple[Any, float]]] = {}
+    for i, layer in enumerate(form.layers):
+        if layer is not None and form.wiring.nodes[i].twin is None:
+            for name, alternatives in numerical(layer, contexts[i]).items():
+                fields[i, name] = alternatives
+    return Open(form, fields, contexts)
+
+
+MOST_COST = 7.0  # of an alternative that is tried in place of another
+
+
+def moves(each: Open, values: Values) -> Iterator[Values]:
+    """The values with one choice changed, and then with all choices of a kind changed alike: one wrong gate among
+    several can hide that another is right."""
+    groups: dict[Any, list[Key]] = {}
+    for key, alternatives in each.fields.items():
+        groups.setdefault(each.kind(key), []).append(key)
+        for value, cost in alternatives:
+            if value != values[key] and cost < MOST_COST:
+                yield {**values, key: value}
+    for keys in groups.values():
+        if len(keys) > 1:
+            for value, cost in each.fields[keys[0]]:
+                if cost < MOST_COST:
+                    yield {**values, **dict.fromkeys(keys, value)}
+
+
+def patterns(each: Open, alike: bool = True) -> Iterator[Values]:
+    """Values with all layers of a kind alike, or each for itself, the likeliest first."""
+    groups: dict[Any, list[Key]] = {}
+    for key in each.fields:
+        groups.setdefault(each.kind(key) if alike else key, []).append(key)
+    keys = list(groups.values())
+    costs = [[c for _, c in each.fields[group[0]]] for group in keys]
+    weights = [1.0 + 0.02 * (len(group) - 1) for group in keys]
+    start = tuple(0 for _ in keys)
+
+    def total(at: Sequence[int]) -> float:
+        return sum(costs[i][k] * w for i, (k, w) in enumerate(zip(at, weights, strict=True)))
+
+    heap = [(total(start), start)]
+    known = {start}
+    while heap:
+        _, at = heapq.heappop(heap)
+        yield {key: each.fields[group[0]][k][0] for k, group in zip(at, keys, strict=True) for key in group}
+        for i in range(len(at)):
+            if at[i] + 1 < len(costs[i]):
+                after = (*at[:i], at[i] + 1, *at[i + 1 :])
+                if after not in known:
+                    known.add(after)
+                    heapq.heappush(heap, (total(after), after))
