@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconstruct.artifact import Call, Graph, Layer, Ref, refs_in
-from reconstruct.inference.choices import slope_field
+from reconstruct.inference.context import slope_field
 from reconstruct.inference.entries import ANY_SIZE
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.shapes import RECURRENT, Shape

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconstruct.artifact import Finding, Layer
-from reconstruct.inference.choices import field_of
+from reconstruct.inference.context import field_of
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.opened import Key, Open, Values
 from reconstruct.inference.structure import Form, neighbours

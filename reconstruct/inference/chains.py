@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from reconstruct.artifact import Layer
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
-from reconstruct.inference.choices import ACTIVATION_LAYERS, inner, weighted
+from reconstruct.inference.context import ACTIVATION_LAYERS, inner, weighted
 from reconstruct.inference.shapes import MERGING, spatial
 from reconstruct.inference.structure import Node, Wiring
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import inner
+from reconstruct.inference.context import inner
 from reconstruct.inference.shapes import ALL_RECURRENT, ENLARGING, pools, spatial
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from reconstruct.artifact import Group, Layer
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
-from reconstruct.inference.choices import weighted
+from reconstruct.inference.context import weighted
 from reconstruct.naming import numbered
 
 ClassOf = Callable[[str], str | None]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.choices import inner, weighted
+from reconstruct.inference.context import inner, weighted
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.shapes import ENLARGING, MERGING, RECURRENT, Shape, spatial
 from reconstruct.inference.structure import Starts, Wiring

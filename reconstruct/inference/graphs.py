@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
-from reconstruct.inference.choices import ACTIVATION_LAYERS, weighted
+from reconstruct.inference.context import ACTIVATION_LAYERS, weighted
 from reconstruct.inference.shapes import MERGING, RECURRENT, pools, spatial
 from reconstruct.inference.structure import Node, Wiring
 from reconstruct.naming import numbered, snake_case

@@ -14,7 +14,7 @@ from reconstruct.inference.agreement import split
 from reconstruct.inference.assembly import assembled
 from reconstruct.inference.assumptions import assumption, findings_of, of_inputs, of_numbers, of_structure, unmet
 from reconstruct.inference.channels import taken_by
-from reconstruct.inference.choices import Context, inner
+from reconstruct.inference.context import Context, inner
 from reconstruct.inference.entries import starts_of
 from reconstruct.inference.evaluator import Evaluator
 from reconstruct.inference.evidence import Evidence, gather, with_inputs

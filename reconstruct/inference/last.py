@@ -9,7 +9,8 @@ import numpy as np
 
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.choices import Context, last_shapes
+from reconstruct.inference.choices import last_shapes
+from reconstruct.inference.context import Context
 from reconstruct.inference.shapes import ENLARGING, spatial
 
 

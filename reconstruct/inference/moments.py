@@ -15,7 +15,7 @@ import numpy as np
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.activations import Array, activate
-from reconstruct.inference.choices import WITH_ACTIVATION
+from reconstruct.inference.context import WITH_ACTIVATION
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.ranges import ranged
 from reconstruct.inference.structure import Wiring

@@ -8,9 +8,8 @@ from typing import Any
 
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.choices import (
+from reconstruct.inference.context import (
     ACTIVATION_LAYERS,
-    PASSED,
     UNLISTED,
     WITH_ACTIVATION,
     Context,
@@ -99,11 +98,16 @@ def _masked(context: Context) -> bool:
     return following in (*RECURRENT, "MultiHeadAttention", "AttentionWeightedAverage", "GlobalAveragePooling1D")
 
 
+_PASSED = (
+    "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
+    "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
+    "GlobalMaxPooling2D ZeroPadding2D Reshape Flatten"
+).split()
 _KEEPS_MASK = (*KEEP_MASK, "Merge", *(name for name in MERGES if name != "Dot"))
 
 
 def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
-    following = next((n for n in context.following if n.class_name not in PASSED), None)
+    following = next((n for n in context.following if n.class_name not in _PASSED), None)
     if following is not None and following.class_name in ACTIVATION_LAYERS:
         return priors.BEFORE_ACTIVATION
     summed = next((n for n in context.following if "Dropout" not in n.class_name), None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import Context, with_field
+from reconstruct.inference.context import Context, with_field
 from reconstruct.inference.numerical import numerical
 from reconstruct.inference.structure import Form
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.choices import STRUCTURAL_FIELDS, Context, Option, fits, structural
+from reconstruct.inference.choices import STRUCTURAL_FIELDS, fits, structural
+from reconstruct.inference.context import Context, Option
 from reconstruct.inference.shapes import ENLARGING, Shape, pools, spatial
 
 MOST_STATES = 400_000

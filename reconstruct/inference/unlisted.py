@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.choices import ACTIVATION_LAYERS, UNLISTED, WITH_ACTIVATION
+from reconstruct.inference.context import ACTIVATION_LAYERS, UNLISTED, WITH_ACTIVATION
 from reconstruct.inference.moments import Moments
 from reconstruct.inference.structure import Node, Wiring
 

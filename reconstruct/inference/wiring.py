@@ -10,7 +10,7 @@ from dataclasses import replace
 from reconstruct.artifact import Layer
 from reconstruct.inference.chains import chain, channels_first, reordered, towers
 from reconstruct.inference.channels import Channels, given_by, may_take, taken_by
-from reconstruct.inference.choices import ACTIVATION_LAYERS, UNLISTED, Context, weighted
+from reconstruct.inference.context import ACTIVATION_LAYERS, UNLISTED, Context, weighted
 from reconstruct.inference.dueling import dueling
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.graphs import graphs
