@@ -92,6 +92,9 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         # On an image, as in models that drive (Udacity's "Behavioral cloning"): its function is not in the file
         yield Option(Layer("Rescaling", layer.name, {"name": layer.name}, path=layer.path), 0.5)
         yield Option(layer, 3.0)
+    elif name == "Lambda" and len(shapes) == 1 and context.last and context.target is not None:
+        # Behind the numbers that a model gives: they are scaled, as actors do it to the bounds of an action
+        yield Option(Layer("Rescaling", layer.name, {"name": layer.name, "offset": 0.0}, path=layer.path), 0.5)
     elif name == "RepeatVector":
         yield from _repeats(layer, context)
     elif name == "TimeDistributed" and not layer.children:

@@ -86,6 +86,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
     if name == "Embedding" and _masked(context):
         return {"mask_zero": priors.MASK_ZERO}
     if name == "Rescaling" and "scale" not in layer.config:
+        if "offset" in layer.config:
+            return {"scale": priors.SCALE_OF_OUTPUT}
         return {"scale": priors.SCALE, "offset": priors.OFFSET}
     if name == "Masking":
         return {"mask_value": priors.MASK_VALUE}

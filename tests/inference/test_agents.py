@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import reconstruct
@@ -46,6 +47,18 @@ def test_frames_are_turned_and_what_a_known_network_ends_with_needs_no_activatio
     assert found[0].config["batch_shape"] == [None, 4, 84, 84]
     assert found[1].config["dims"] == [2, 3, 1]
     assert last_activation(found) == "linear"
+
+
+def test_examples_tell_how_a_function_scales_what_an_actor_gives(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    layers = [L.Input((3,)), L.Dense(8, activation="relu"), L.Dense(2, activation="tanh"), L.Lambda(lambda x: x * 2)]
+    original = keras.Sequential(layers)
+    original.save_weights(tmp_path / "actor.h5")
+    x = np.random.default_rng(0).standard_normal((9, 3)).astype("float32")
+    np.savez(tmp_path / "examples.npz", x0=x, y0=original(x))
+    recovery = reconstruct.recover(tmp_path / "actor.h5", examples=tmp_path / "examples.npz")
+    assert recovery.result.status == "verified"
+    np.testing.assert_allclose(recovery.model(x * 3), original(x * 3), rtol=1e-4, atol=1e-5)
 
 
 def test_pictures_are_flattened(tmp_path: Path) -> None:
