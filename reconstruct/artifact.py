@@ -242,13 +242,14 @@ class Group:
 
     `name` is the layer's own as far as the file says it, `kind` the class in snake case where the file's key is made of
     it (`conv2d_transpose`), None where the key is the author's. `tensors` are named as the file names them, below the
-    group. `parts` are the layers of a nested model.
+    group. `parts` are the layers of a nested model. `attribute` is what a model that is a class calls it.
     """
 
     name: str
     kind: str | None = None
     tensors: tuple[Tensor, ...] = ()
     parts: tuple[Group, ...] = ()
+    attribute: str = ""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Context:
     task: str | None = None
     discriminates: bool = False  # whether the file is called after a discriminator
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
+    called: Mapping[str, str] = field(default_factory=dict)  # `Evidence.called`
     measured: Mapping[Any, float] = field(default_factory=dict)  # what statistics say of an activation or its slope
     fixed: Mapping[str, Any] = field(default_factory=dict)  # fields that the user has set
 

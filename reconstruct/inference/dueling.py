@@ -7,6 +7,7 @@ the mean is taken off its kernel and bias as well, so that stock layers say it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +18,9 @@ from reconstruct.inference.structure import Node, Wiring
 NAMED = r"adv|duel"
 
 
-def dueling(wiring: Wiring) -> Wiring | None:
-    """The wiring with its two outputs joined, where one is a single number and the other several."""
+def dueling(wiring: Wiring, called: Mapping[str, str]) -> Wiring | None:
+    """The wiring with its two outputs joined, where one is a single number and the other several; `called` has what
+    their author calls layers."""
     ends = [(i, wiring.nodes[i].layer) for i in wiring.outputs]
     if len(ends) != 2 or any(n.class_name != "Dense" for _, n in ends):
         return None
@@ -33,7 +35,8 @@ def dueling(wiring: Wiring) -> Wiring | None:
     nodes.append(Node(Layer("Add", "q_values", {"name": "q_values"}), (value, advantages)))
     reason = "a value and advantages are joined as in a dueling network, without their mean"
     two = "a model of two outputs"
-    named = any(re.search(NAMED, n.layer.name.lower()) for n in wiring.nodes)
+    named = any(re.search(NAMED, called.get(n.layer.name, n.layer.name).lower()) for n in wiring.nodes)
+    named = named or {called.get(v.name, ""), called.get(a.name, "")} == {"V", "A"}
     cost = wiring.cost + (-0.5 if named else 0.5)
     return replace(wiring, nodes=tuple(nodes), outputs=(len(nodes) - 1,), cost=cost, reason=reason, alternatives=(two,))
 

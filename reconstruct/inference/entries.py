@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.context import inner, weighted
+from reconstruct.inference.context import ACTIVATION_LAYERS, inner, weighted
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.shapes import ENLARGING, MERGING, RECURRENT, Shape, spatial
 from reconstruct.inference.structure import Starts, Wiring
@@ -38,6 +38,8 @@ def starts_of(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
         behind = {
             wiring.nodes[j].layer.class_name for j in wiring.users(i) if wiring.nodes[j].layer.path
         }  # in the file
+        if sizes != "open" and _of_numbers(wiring):
+            return None
         starts[i] = list(_flattened(first) if behind == {"Flatten"} else ()) or list(_start_shapes(first, sizes))
         if behind == {"Permute"}:  # as of the last few frames, which keras-rl stacks before the picture's axes
             starts[i] = [((*shape[-1:], *shape[:-1]), cost) for shape, cost in starts[i]]
@@ -53,6 +55,14 @@ def _resized(wiring: Wiring) -> bool:
     """Whether layers are merged in a model that makes images larger."""
     names = [node.layer.class_name for node in wiring.nodes]
     return not ENLARGING.isdisjoint(names) and not set(MERGING).isdisjoint(names)
+
+
+def _of_numbers(wiring: Wiring) -> bool:
+    """Whether all layers of the file are those of models that take rows of numbers, of which no number is a guess."""
+    return all(n.layer.class_name in _NUMBERS for n in wiring.nodes if n.layer.path)
+
+
+_NUMBERS = ("InputLayer", "Dense", "BatchNormalization", "Dropout", "Concatenate", "Add", *ACTIVATION_LAYERS)
 
 
 def _first_weighted(wiring: Wiring, index: int) -> Layer | None:

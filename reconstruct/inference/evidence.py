@@ -7,7 +7,7 @@ number and shapes, and what goes before. Names of layers are the author's and ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Artifact, Group, Layer, Tensor
@@ -85,6 +85,7 @@ class Found:
     witnesses: tuple[str, ...] = ()
     starts_model: bool = False  # whether it is the first of a nested model
     within: tuple[str, ...] = ()  # the nested models that it is in, outermost first
+    attribute: str = ""  # what its author calls it, where the file says it beside its name
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,11 @@ class Evidence:
     known: str | None = None
     others: tuple[str, ...] = ()  # the other architectures that it may be
     cost: float = 0.0
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """What authors call layers that have names of Keras's."""
+        return {f.layer.name: f.attribute for f in self.layers if f.attribute}
 
 
 def gather(artifact: Artifact) -> Evidence:
@@ -214,7 +220,7 @@ def _layer(group: Group, artifact: Artifact, first: bool) -> Found:
     keras_1 = artifact.writer.major == 1 and artifact.lists_layers
     for guess in guesses(named, weights, told, keras_1, group.name):
         sure = "certain" if guess.class_name == named or (named is None and told) else "likely"
-        return Found(guess.replace(name=group.name), sure, (*witnesses, "shapes"))
+        return Found(guess.replace(name=group.name), sure, (*witnesses, "shapes"), attribute=group.attribute)
     return Found(_unknown(group, named), "open", tuple(witnesses))
 
 

@@ -137,6 +137,7 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
         softmax=witness,
         task=hints.task,
         told=told_by_name(Path(artifact.source).name),
+        called=evidence.called,
         discriminates=discriminates(Path(artifact.source).name),
     )
 

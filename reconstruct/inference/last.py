@@ -24,7 +24,7 @@ def last(layer: Layer, context: Context) -> Mapping[str, float]:
     """What activations cost of a last layer, by its shape, the model around it, and names."""
     costs = dict(_last_by_shape(layer, context))
     if context.task not in _TASKS:
-        for told in (context.told, told_by_name(layer.name, _LAYER_NAMES)):
+        for told in (context.told, told_by_name(context.called.get(layer.name, layer.name), _LAYER_NAMES)):
             for name, change in told.items():
                 costs[name] = costs.get(name, 5.0) + change
     return costs

@@ -57,7 +57,7 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
         for each in _joining(layers):
             yield from graphs(each, until=until, by_depth=by_depth)
     for wiring in graphs(layers, until=until, by_depth=by_depth):
-        joined = None if merging else dueling(wiring)
+        joined = None if merging else dueling(wiring, evidence.called)
         yield from sorted([wiring, *([joined] if joined else [])], key=lambda w: w.cost)
 
 

@@ -184,10 +184,11 @@ def _as_group(key: str, node: _Node, by_class: bool, path: tuple[str, ...]) -> G
     # An attention layer has layers of its own, too; only models and classes of others have a model's
     stock = kind is not None and kind.replace("_", "") in _LAYER_KINDS
     parts = () if stock else _listed(node, path)
+    attribute = "" if by_class else key
     if parts:
-        return Group(name, kind, (), parts)
+        return Group(name, kind, (), parts, attribute)
     ordered = sorted(inner, key=lambda item: _order(item[0]))
-    return Group(name, kind, tuple(replace(tensor, name="/".join(p)) for p, tensor in ordered))
+    return Group(name, kind, tuple(replace(tensor, name="/".join(p)) for p, tensor in ordered), (), attribute)
 
 
 def _tensors_of(node: _Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Tensor]]:

@@ -53,6 +53,16 @@ class Dueling(keras.Model):  # type: ignore[misc, name-defined]
         return self.V(x) + (advantages - keras.ops.mean(advantages, axis=1, keepdims=True))
 
 
+class Actor(keras.Model):  # type: ignore[misc, name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = L.Dense(16, activation="relu")
+        self.latent = L.Dense(4)
+
+    def call(self, x: Any) -> Any:
+        return self.latent(self.fc1(x))
+
+
 class Critic(keras.Model):  # type: ignore[misc, name-defined]
     def __init__(self) -> None:
         super().__init__()
@@ -90,6 +100,14 @@ def test_layers_are_called_in_the_order_in_which_they_were_made(make: Any, shape
     path, outputs = saved(make(), x, tmp_path / "model.weights.h5")
     result = infer(reconstruct.inspect(path), Hints(examples=([x], [outputs]), budget=30))
     assert result.confirmed
+
+
+@pytest.mark.parametrize("make", [Dueling, Actor])
+def test_what_an_author_calls_layers_tells_more_than_the_names_that_keras_gives(make: Any, tmp_path: Path) -> None:
+    x = RNG.standard_normal((12, 6)).astype("float32")
+    path, outputs = saved(make(), x, tmp_path / "model.weights.h5")
+    recovery = reconstruct.recover(path)
+    np.testing.assert_allclose(recovery.model(x), outputs, rtol=1e-4, atol=1e-5)
 
 
 def test_what_makes_numbers_of_images_stands_before_the_first_dense_layer(tmp_path: Path) -> None:
