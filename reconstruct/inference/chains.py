@@ -17,7 +17,7 @@ MOST_CHAINS = 80
 
 def channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
     """The layers of a model whose images have channels first, as Theano wants them: they are turned at the start, and
-    back before they are flattened."""
+    back before they are flattened or given."""
     entry = [n for n in layers if n.class_name == "InputLayer"][:1]
     yield from entry
     flat = False
@@ -28,7 +28,10 @@ def channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
         if not flat and layer.class_name in ("Flatten", "Reshape"):
             flat = True
             yield Layer("Permute", "channels_first", {"dims": [3, 1, 2]})
+        flat = flat or layer.class_name.startswith("Global")
         yield layer
+    if not flat:
+        yield Layer("Permute", "channels_first", {"dims": [3, 1, 2]})
 
 
 def reordered(layers: Sequence[Layer]) -> Iterator[Wiring]:

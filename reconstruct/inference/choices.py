@@ -14,7 +14,7 @@ from typing import Any
 from reconstruct.architectures.matching import fitted, pooled
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.context import Context, Option, field_of, inner, with_field
+from reconstruct.inference.context import ACTIVATION_LAYERS, Context, Option, field_of, inner, with_field
 from reconstruct.inference.resizing import between, convolutions, gaps, kinds, poolings
 from reconstruct.inference.shapes import (
     ALL_RECURRENT,
@@ -80,7 +80,7 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
             yield Option(ranked.having(size=[2, 1]), 4.5)
     elif name.startswith(("ZeroPadding", "Cropping")):
         key = "padding" if name.startswith("Zero") else "cropping"
-        for margin, cost in ((1, 0.4), (2, 1.5), (3, 1.5), (4, 3.5), (5, 4.0)):
+        for margin, cost in ((1, 0.4), (2, 1.5), (3, 1.5), (4, 3.5), (5, 4.0), (0, 2.0)):
             yield Option(ranked.having(**{key: [margin] * n if n > 1 else margin}), cost)
         for one_side in ([0, 1], [1, 0]):
             yield Option(ranked.having(**{key: [one_side] * n if n > 1 else one_side}), 2.0)
@@ -188,6 +188,11 @@ def _reshapes(layer: Layer, shape: Shape, context: Context) -> Iterator[Option]:
             if places % height == 0:
                 cost = 0.3 + abs(math.log(height / (places // height)))
                 yield Option(layer.having(target_shape=[height, places // height, channels]), cost)
+    behind = next((n for n in context.following if n.class_name not in ACTIVATION_LAYERS), None)
+    if len(shape) == 1 and behind is not None and behind.class_name == "Concatenate":
+        # As what a label makes is joined with an image (Mirza and Osindero 2014, arXiv 1411.1784)
+        for side in (side for side in (7, 28, 8, 32, 4, 64, 16, 14) if size % side**2 == 0):
+            yield Option(layer.having(target_shape=[side, side, size // side**2]), 0.5 if size == side**2 else 1.0)
     if following is None:
         yield from (Option(layer.having(target_shape=list(made)), cost) for made, cost in last_shapes(size, context))
     if len(shape) == 1 and context.following[:1] and context.following[0].class_name in ("Multiply", "Add"):

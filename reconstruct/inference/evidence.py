@@ -51,6 +51,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"pool", "MaxPooling2D"),
     (r"drop", "Dropout"),
     (r"noise", "GaussianNoise"),
+    (r"^(sequential|functional|model)(_\d+)?$|augment", "Identity"),  # a model without weights makes variants of images
     (r"mask", "Masking"),
     (r"up_?samp|upscale|interp|resize", "UpSampling2D"),
     (r"pad", "ZeroPadding2D"),
@@ -128,8 +129,8 @@ def gather(artifact: Artifact) -> Evidence:
         layer = each.layer.replace(name=name, path=f"model/{name}")
         unique.append(replace(each, layer=layer.having(name=name) if "name" in layer.config else layer))
     nested = any(g.parts or list(_nested(g)) for g in artifact.groups)
-    # A layer without weights is there where all are, be it the input
-    listed = any(not f.layer.weights and not f.layer.children for f in found)
+    # Keras 1 and 2 list all layers of a model that is not nested; else one without weights is there where all are
+    listed = artifact.lists_layers or any(not f.layer.weights and not f.layer.children for f in found)
     has_input = any(f.layer.class_name == "InputLayer" for f in unique)
     ordered = artifact.lists_layers
     complete = listed and (not nested or (not ordered and _nested_list_all(found)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,7 @@ import numpy as np
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.choices import last_shapes
-from reconstruct.inference.context import Context
+from reconstruct.inference.context import Context, inner
 from reconstruct.inference.shapes import ENLARGING, spatial
 
 
@@ -24,7 +25,11 @@ def last(layer: Layer, context: Context) -> Mapping[str, float]:
     """What activations cost of a last layer, by its shape, the model around it, and names."""
     costs = dict(_last_by_shape(layer, context))
     if context.task not in _TASKS:
-        for told in (context.told, told_by_name(context.called.get(layer.name, layer.name), _LAYER_NAMES)):
+        words = "Embedding" in context.classes  # which no picture is made of, whatever a file is called
+        for told in (
+            {} if words else context.told,
+            told_by_name(context.called.get(layer.name, layer.name), _LAYER_NAMES),
+        ):
             for name, change in told.items():
                 costs[name] = costs.get(name, 5.0) + change
     return costs
@@ -84,6 +89,10 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
         if context.classes & {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}:
             of_text = "Embedding" in context.classes
             costs["linear"], costs["sigmoid"] = (1.3, 0.5) if of_text else (0.5, 1.3)
+        elif "Conv1D" in context.classes and "Embedding" not in context.classes:
+            costs["linear"], costs["sigmoid"] = 0.6, 1.0
+        elif "Lambda" in context.classes and "Conv2D" in context.classes:
+            costs["linear"], costs["sigmoid"] = 0.2, 2.0  # how to steer (Bojarski et al. 2016, arXiv 1604.07316)
         if context.classes & {"MultiHeadAttention", "LayerNormalization", "InputLayers"}:
             costs["linear"] = 0.4
         if context.classes & {"BatchNormalization", "Embedding"} and not context.classes & {"LSTM", "GRU"}:
@@ -98,11 +107,15 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
     if units == context.entered:  # what gives as many numbers as it takes gives them back
         costs["softmax"] += 2.5
         costs["linear"] -= 0.8
+        if any(math.isqrt(units // n) ** 2 * n == units >= 28 * 28 for n in (1, 3)):  # a picture
+            costs["sigmoid"] -= 2.0
     if 1 in context.beside:  # a policy beside a value
         costs["softmax"] -= 0.7
         costs["linear"] += 0.5
     if context.steps == 1 and _of_agent(context):
         costs.update(priors.LAST_OF_AGENT)
+    if units > MOST_OUTPUTS or "Embedding" in context.classes:  # words, or what a text is about
+        costs["linear"] += 1.2
     costs["softmax"] -= context.softmax + min(context.softmax, 0.0)  # of which the others may make what they will
     return costs
 
@@ -119,7 +132,7 @@ def _last_image(units: int, context: Context) -> Mapping[str, float]:
     classes = context.classes
     if units > 3:
         return {**priors.LAST_SEVERAL, "sigmoid": 1.2}
-    if "Reshape" in classes and classes & {*ENLARGING, "GAP"}:
+    if "Reshape" in classes and (classes & {*ENLARGING, "GAP"} or context.entered):
         return priors.LAST_GENERATED if classes & {"LeakyReLU", "BatchNormalization"} else priors.LAST_IMAGE
     again = any("Pooling" in name or name.endswith("Transpose") for name in classes)
     steps = any(name.startswith("ConvLSTM") for name in classes)
@@ -138,7 +151,7 @@ _TASKS = {
 
 def behind_last(context: Context) -> Mapping[str, float]:
     """What activations cost of an Activation at the end; `context.following` has the layer with weights before it."""
-    before = next((n for n in context.following if n.weights), None)
+    before = next((inner(n) for n in context.following if inner(n).weights), None)
     known = any(n.graph is not None for n in context.following)  # an architecture, which is whole
     if before is None and known:
         return {**priors.LAST_SEVERAL, "linear": 0.1}
@@ -152,6 +165,10 @@ def behind_last(context: Context) -> Mapping[str, float]:
             extra = 1.5
         if context.steps == 1 and _of_agent(context):
             extra = 0.3
+        elif spatial(before.class_name) and _units(before) > 3:  # features, or an image of classes
+            extra = 4.0
+            if told < -2.0:
+                costs["relu"] = 0.0
         return {**costs, "linear": extra + told}
     return {**priors.LAST_SEVERAL, "linear": 2.5}
 
@@ -166,6 +183,7 @@ def _of_agent(context: Context) -> bool:
     return "Flatten" in context.classes and not context.classes & {"LSTM", "GRU", "SimpleRNN", "Bidirectional"}
 
 
+MOST_OUTPUTS = 100  # of regression
 MOST_ACTIONS = 20  # of the games that a value beside a policy is not a board's
 
 
@@ -180,6 +198,8 @@ def softmax_witness(bias: np.ndarray) -> float:
     if total == 0.0:
         return 0.0
     share = float(bias.sum()) / total
+    if abs(share) < 1e-3:  # as plain gradient descent leaves it, and every optimizer does with two classes
+        return 4.0
     if abs(share) < 0.3:
         return 1.2
     if share < 0 and bias.size >= 10:

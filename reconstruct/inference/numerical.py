@@ -17,7 +17,7 @@ from reconstruct.inference.context import (
     slope_field,
 )
 from reconstruct.inference.last import behind_last, generates, last
-from reconstruct.inference.shapes import KEEP_MASK, MERGES, RECURRENT, spatial
+from reconstruct.inference.shapes import KEEP_MASK, MERGES, RECURRENT, pools, spatial
 
 
 def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float]]]:
@@ -88,7 +88,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
     if name == "Rescaling" and "scale" not in layer.config:
         if "offset" in layer.config:
             return {"scale": priors.SCALE_OF_OUTPUT}
-        return {"scale": priors.SCALE, "offset": priors.OFFSET}
+        of_function = "Lambda" in context.classes
+        return {"scale": priors.SCALE, "offset": priors.OFFSET_OF_FUNCTION if of_function else priors.OFFSET}
     if name == "Masking":
         return {"mask_value": priors.MASK_VALUE}
     return {}
@@ -117,7 +118,8 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
         return priors.BEFORE_SUM
     if summed is not None and summed.class_name == "Concatenate" and layer.class_name.endswith("Transpose"):
         return priors.BEFORE_SUM  # as in a U-Net, where it makes larger what the next convolution takes
-    if context.last:
+    pooled = summed is not None and (pools(summed.class_name) or summed.class_name == "Flatten")
+    if context.last and not (pooled and spatial(layer.class_name)):  # else what it gives are features
         return last(layer, context)
     if context.discriminates and "GAP" in context.classes:  # the file would not list a LeakyReLU
         return priors.HIDDEN_OF_DISCRIMINATOR

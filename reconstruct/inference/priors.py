@@ -113,6 +113,8 @@ ELU_ALPHA = {1.0: 0.1, 0.3: 4.0, 0.5: 4.0, 0.2: 5.0, 0.1: 5.0}
 MASK_ZERO: Mapping[bool, float] = {False: 0.2, True: 1.7}
 MASK_VALUE = {0.0: 0.2, -1.0: 2.0, -10.0: 3.0, -99.0: 4.0, -999.0: 4.0, 99.0: 4.0, 999.0: 4.0, -2.0: 4.0, 1.0: 4.0}
 # Of images of bytes to 0…1, or to -1…1 with the offset
+# By a function, as in models that drive: x / 255 - 0.5 4, x / 127.5 - 1 1
+OFFSET_OF_FUNCTION = {-0.5: 0.3, -1.0: 1.3, 0.0: 1.8}
 SCALE = {1 / 255: 0.2, 1 / 127.5: 1.5, 1 / 256: 4.0, 1.0: 4.0}
 OFFSET = {0.0: 0.2, -1.0: 1.5, -0.5: 4.0}
 SCALE_OF_OUTPUT = {2.0: 0.5, 1.0: 1.5, **dict.fromkeys((0.5, 3.0, 4.0, 5.0, 10.0, 100.0, 255.0, -1.0, 0.1, 0.01), 3.0)}
@@ -135,7 +137,16 @@ STRIDE_TRANSPOSED = {2: 0.4, 1: 1.3, 3: 3.5, 4: 3.0}
 PADDING_TRANSPOSED = {"same": 0.2, "valid": 1.8}
 POOL = {2: 0.15, 3: 2.3, 4: 3.0, 5: 4.5, 8: 4.5}
 # Of one axis, as of sounds: not counted; 1 where a number of a loop is left at that
-POOL_OF_SIGNAL = {2: 0.3, 3: 1.9, 4: 2.2, 5: 2.5, 8: 2.5, 1: 4.3}
+POOL_OF_SIGNAL = {
+    2: 0.3,
+    3: 1.9,
+    4: 2.2,
+    5: 2.5,
+    8: 2.5,
+    1: 4.3,
+    10: 4.0,
+    **dict.fromkeys((6, 7, 9, 11, 12, 16, 20), 5.0),
+}
 # Of signals of several channels that stand side by side, as in EEGNet (Lawhern et al. 2018, arXiv 1611.08024)
 POOL_OF_STEPS = {2: 0.5, 4: 0.5, 8: 0.5, 3: 2.3, 5: 3.0, 16: 3.0}
 POOL_PADDING = {"valid": 0.3, "same": 1.4}
@@ -146,4 +157,6 @@ SIZES = {
     **dict.fromkeys((48, 96, 100, 150, 160, 256, 299, 200, 299, 84, 80, 50, 40, 75, 120, 180, 300, 227, 331, 512), 2.2),
     **dict.fromkeys((8, 16, 10, 20, 24, 30, 36, 56, 60, 66, 72, 90, 112, 140, 144, 192, 196, 240, 320, 400, 416), 2.8),
 }
+# Of made images by their channels: those of MNIST, CIFAR and faces (not counted)
+SIZES_MADE = {1: {28: -1.0}, 3: {32: 0.5, 64: 0.5, 128: 0.8}}
 SIZE_EIGHTH, SIZE_ANY = 4.2, 5.5

@@ -78,6 +78,10 @@ def poolings(layer: Layer, n: int, shape: Shape, context: Context, oblong_too: b
     flattened = context.following[:1] and context.following[0].class_name in ("Flatten", "Dense")
     if whole is not None and whole > 3 and flattened and layer.class_name.startswith("Average"):  # as in ResNets
         yield Option(layer.having(pool_size=[whole] * n, strides=[whole] * n, padding="valid"), 1.5)
+    elif (
+        n == 1 and whole is not None and whole > 5 and flattened
+    ):  # as in Keras's examples/pretrained_word_embeddings.py
+        yield Option(layer.having(pool_size=[whole], strides=[whole], padding="valid"), 3.0)
     by_size = priors.POOL_OF_SIGNAL if n == 1 else priors.POOL
     for (size, a), (padding, b) in itertools.product(by_size.items(), priors.POOL_PADDING.items()):
         yield Option(layer.having(pool_size=[size] * n, strides=[size] * n, padding=padding), a + b)

@@ -163,6 +163,6 @@ def _before(wiring: Wiring, index: int) -> list[Layer]:
     while wiring.nodes[at].inputs:
         at = wiring.nodes[at].inputs[0]
         layer = wiring.nodes[at].layer
-        if (layer.weights or layer.graph is not None) and layer.class_name != "BatchNormalization":
+        if weighted(layer) and layer.class_name != "BatchNormalization":
             return [layer]
     return []
