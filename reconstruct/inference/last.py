@@ -25,11 +25,10 @@ def last(layer: Layer, context: Context) -> Mapping[str, float]:
     """What activations cost of a last layer, by its shape, the model around it, and names."""
     costs = dict(_last_by_shape(layer, context))
     if context.task not in _TASKS:
-        words = "Embedding" in context.classes  # which no picture is made of, whatever a file is called
-        for told in (
-            {} if words else context.told,
-            told_by_name(context.called.get(layer.name, layer.name), _LAYER_NAMES),
-        ):
+        by_file = dict(context.told)
+        if "Embedding" in context.classes:  # words are told apart, also by a generator of texts
+            by_file["softmax"] = min(0.0, by_file.get("softmax", 0.0))
+        for told in (by_file, told_by_name(context.called.get(layer.name, layer.name), _LAYER_NAMES)):
             for name, change in told.items():
                 costs[name] = costs.get(name, 5.0) + change
     return costs
