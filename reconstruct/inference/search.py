@@ -8,6 +8,7 @@ one choice at a time from the best so far, since with one wrong activation most 
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ def _marked(each: Open, values: Values) -> tuple[Any, ...]:
 
 MOST_FORMS = 5000
 FORMS_VARIED = 150  # in which more than the likeliest values are tried
+AROUND_SHARE = 0.15  # of the time, for what is one choice away from each of the likeliest forms
+ENOUGH = 24  # numbers to tell models apart by
 PATTERNS = 24
 FEW_PATTERNS = 6  # for forms that are not among the likeliest: the nearest are looked at again
 
@@ -45,7 +48,7 @@ class Search:
         cells = sum(y[0].size for y in examples.outputs)
         inputs = sum(x[0].size for x in examples.inputs)
         # One row of an image says as much as many of a number
-        few = 1 if cells >= 1000 else 2 if cells >= 64 and inputs >= 500 else examples.fit
+        few = 1 if cells >= 1000 else max(2, math.ceil(ENOUGH / cells)) if inputs >= 500 else examples.fit
         self.rows = max(1, min(examples.fit, few))
         self.best: Solution | None = None
         self.tried: set[Any] = set()
@@ -60,6 +63,10 @@ class Search:
             count = PATTERNS if k < 3 else FEW_PATTERNS if k < FORMS_VARIED else 1
             for values in itertools.islice(patterns(each), count):
                 found = self._try(each, values, seen, number)
+                if found is not None:
+                    return found
+            if k < 2:  # the first of those made alike, and the first of all
+                found = self._around(each, each.best(), seen, number, started + span * AROUND_SHARE * (k + 1))
                 if found is not None:
                     return found
             if time.monotonic() > started + span * 0.4:
@@ -134,6 +141,26 @@ class Search:
         found = agreeing(self.evaluator, self.examples, each, values)
         return None if found is None else replace(found, distance=apart)
 
+    def _around(
+        self, each: Open, values: Values, seen: list[Any], number: Iterator[int], until: float
+    ) -> Solution | None:
+        """All that is one choice away from the likeliest model, the likelier first, until then."""
+        base = each.cost(values)
+        near = [(each.cost(changed) - base, each, changed) for changed in moves(each, values)]
+        near += [(other.form.cost - each.form.cost, other, kept) for other, kept in self._neighbours(each, values)]
+        for _, other, changed in sorted(near, key=lambda item: item[0]):
+            found = self._try(other, changed, seen, number)
+            if found is not None or time.monotonic() > until:
+                return found
+        return None
+
+    def _neighbours(self, each: Open, values: Values) -> Iterator[tuple[Open, Values]]:
+        """Forms that differ in one layer, with the same values."""
+        targets = [tuple(y.shape[1:]) for y in self.examples.outputs]
+        for form in neighbours(each.form, each.contexts, targets):
+            other = opened(form, each.contexts)
+            yield other, {key: values.get(key, options[0][0]) for key, options in other.fields.items()}
+
     def _descend(self, each: Open, values: Values, seen: list[Any], number: Iterator[int]) -> Solution | None:
         """One choice at a time, the best change of a round first, until none helps."""
         values = dict(values)
@@ -152,10 +179,7 @@ class Search:
                 before, values = best[0], dict(best[3])
                 continue
             marks = len(seen)
-            targets = [tuple(y.shape[1:]) for y in self.examples.outputs]
-            for form in neighbours(each.form, each.contexts, targets):
-                other = opened(form, each.contexts)
-                kept = {key: values.get(key, options[0][0]) for key, options in other.fields.items()}
+            for other, kept in self._neighbours(each, values):
                 found = self._try(other, kept, seen, number)
                 if found is not None:
                     return found
