@@ -59,14 +59,16 @@ class Search:
         seen: list[tuple[float, int, Open, Values]] = []
         number = itertools.count()
         started, span = time.monotonic(), self.until - time.monotonic()
+        around = 0
         for k, each in enumerate(itertools.islice(candidates, MOST_FORMS)):
             count = PATTERNS if k < 3 else FEW_PATTERNS if k < FORMS_VARIED else 1
             for values in itertools.islice(patterns(each), count):
                 found = self._try(each, values, seen, number)
                 if found is not None:
                     return found
-            if k < 2:  # the first of those made alike, and the first of all
-                found = self._around(each, each.best(), seen, number, started + span * AROUND_SHARE * (k + 1))
+            if around < 2 and each.fields:  # the first of those made alike, and the first of all
+                around += 1
+                found = self._around(each, each.best(), seen, number, started + span * AROUND_SHARE * around)
                 if found is not None:
                     return found
             if time.monotonic() > started + span * 0.4:
