@@ -26,6 +26,7 @@ from reconstruct.inference.last import softmax_witness, told_by_name
 from reconstruct.inference.moments import Moments
 from reconstruct.inference.numerical import discriminates
 from reconstruct.inference.opened import Key, Open, Values, opened
+from reconstruct.inference.plain import plainest
 from reconstruct.inference.ranges import given
 from reconstruct.inference.search import Search
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
@@ -43,7 +44,6 @@ FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
 MOST_ALIKE = 40  # forms whose layers treat the sides of square images unlike, all of a kind alike
-ALIKE = 1.5  # what it costs that layers of a kind are not all made alike
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _forms_of(
                 found = _alternating(alike, found, sizeless)
             else:
                 complete = all(n.layer.class_name != "GAP" for n in wiring.nodes)
-                found = _first_of(sizeless, _plainer(found, alike) if complete else found, alike)
+                found = _first_of(sizeless, plainest(found, alike, known) if complete else found, alike)
         any_found = False
         for form in found:
             any_found = True
@@ -233,17 +233,6 @@ def _first_of(*streams: Iterator[Form]) -> Iterator[Form]:
             yield form
             yield from stream
             return
-
-
-def _plainer(forms: Iterator[Form], alike: Iterator[Form]) -> Iterator[Form]:
-    """The forms by cost, or those whose layers are alike where the first of these costs hardly more."""
-    first, other = next(forms, None), next(alike, None)
-    if first is not None and (other is None or other.cost > first.cost + ALIKE):
-        yield first
-        yield from forms
-    elif other is not None:
-        yield other
-        yield from alike
 
 
 def _alternating(*streams: Iterator[Form]) -> Iterator[Form]:
