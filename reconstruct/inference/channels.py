@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from reconstruct.artifact import Layer
 from reconstruct.inference.context import inner
-from reconstruct.inference.shapes import ALL_RECURRENT, ENLARGING, pools, spatial
+from reconstruct.inference.shapes import ENLARGING, RECURRENT, pools, spatial
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def taken_by(layer: Layer) -> Channels | None:
     more = layer.class_name == "TimeDistributed"
     if core.class_name == "Dense" and kernel is not None:
         return Channels(kernel.shape[0], None)
-    if core.class_name in ALL_RECURRENT and kernel is not None:
+    if core.class_name in RECURRENT and kernel is not None:
         return Channels(kernel.shape[0], 2 + more)
     if kernel is not None and n:
         channels = kernel.shape[-1] if core.class_name.endswith("Transpose") else kernel.shape[-2]
@@ -54,7 +54,7 @@ def _given(layer: Layer, tensor: Channels) -> Channels:
     name = core.class_name
     if name == "Dense" and kernel is not None:
         return Channels(kernel.shape[1], tensor.rank)
-    if name in ALL_RECURRENT:
+    if name in RECURRENT:
         return Channels(int(core.config["units"]) * (1 if layer is core else 2), None)
     if "filters" in core.config:
         return Channels(int(core.config["filters"]), tensor.rank or spatial(name) + 1)

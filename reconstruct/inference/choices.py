@@ -17,7 +17,6 @@ from reconstruct.inference import priors
 from reconstruct.inference.context import ACTIVATION_LAYERS, Context, Option, field_of, inner, with_field
 from reconstruct.inference.resizing import between, convolutions, gaps, kinds, poolings
 from reconstruct.inference.shapes import (
-    ALL_RECURRENT,
     MERGES,
     RECURRENT,
     Shape,
@@ -84,7 +83,7 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
             yield Option(ranked.having(**{key: [margin] * n if n > 1 else margin}), cost)
         for one_side in ([0, 1], [1, 0]):
             yield Option(ranked.having(**{key: [one_side] * n if n > 1 else one_side}), 2.0)
-    elif name in (*ALL_RECURRENT, "Bidirectional"):
+    elif name in (*RECURRENT, "Bidirectional"):
         yield from _recurrent(layer, context, decodes=len(shapes) > 1)
     elif name == "Reshape":
         yield from _reshapes(layer, shape, context)

@@ -112,7 +112,7 @@ def _start_shapes(layer: Layer | None, sizes: str) -> Iterator[tuple[Shape, floa
     n, channels = -1, 0
     if core.class_name == "Dense" and kernel is not None:
         n, channels = 0, kernel.shape[0]
-    elif core.class_name in (*RECURRENT, "CuDNNLSTM", "CuDNNGRU") and kernel is not None:
+    elif core.class_name in RECURRENT and kernel is not None:
         n, channels = 1, kernel.shape[0]
     elif core.class_name == "Embedding":
         yield (None,), 0.0

@@ -50,6 +50,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
             return {"activation": behind_last(context)}
         of_attention = bool(context.following) and context.following[0].class_name == "Dot"
         return {"activation": {**priors.ACTIVATION_LAYER, **({"softmax": 0.05} if of_attention else {})}}
+    if name in RECURRENT and "recurrent_activation" in core.config:
+        return {}
     if name in RECURRENT:
         gate = {
             "before_2_3": priors.GATE_BEFORE_2_3,

@@ -84,7 +84,16 @@ ACTIVATION_LAYER: Costs = {
 }
 # Of discriminators, which stride in place of pooling (Radford et al. 2015, arXiv 1511.06434, 3)
 HIDDEN_OF_DISCRIMINATOR: Costs = {**HIDDEN, "leaky_relu@0.2": 0.3, "leaky_relu@0.3": 1.8, "relu": 1.6}
-RECURRENT: Costs = {"tanh": 0.15, "relu": 2.2, "linear": 4.0, "sigmoid": 4.0, "selu": 5.0, "elu": 5.0, "softsign": 5.0}
+RECURRENT: Costs = {
+    "tanh": 0.15,
+    "relu": 2.2,
+    "linear": 4.0,
+    "sigmoid": 4.0,
+    "selu": 5.0,
+    "elu": 5.0,
+    "softsign": 5.0,
+    "swish": 5.0,
+}
 GATE_BEFORE_2_3: Costs = {"hard_sigmoid": 0.1, "sigmoid": 2.5, "tanh": 6.0, "relu": 6.0, "linear": 5.5}
 GATE_BETWEEN: Costs = {
     "sigmoid": 0.6,

@@ -10,8 +10,8 @@ from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.context import Context, Option, weighted
 from reconstruct.inference.shapes import (
-    ALL_RECURRENT,
     ENLARGING,
+    RECURRENT,
     Shape,
 )
 
@@ -24,7 +24,7 @@ def convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_to
     kept = "Flatten" not in context.classes or layer.class_name.startswith(("Separable", "Depthwise"))
     costs = priors.PADDING_KEPT if kept or context.classes & (ENLARGING | {"Concatenate", "Add"}) else priors.PADDING
     ends_in_numbers = any(c == "Dense" or c.startswith("Global") for c in context.classes)
-    unlike = ENLARGING | {"Add", "Bidirectional", *ALL_RECURRENT}  # before recurrent layers 4 of 5 are the same
+    unlike = ENLARGING | {"Add", "Bidirectional", *RECURRENT}  # before recurrent layers 4 of 5 are the same
     if ends_in_numbers and not context.enlarged and not context.classes & unlike and (n == 1 or max(kernel) % 2 == 0):
         costs = priors.PADDING_UNSAID
     if any(k == size for k, size in zip(kernel, shape[-n - 1 :], strict=False) if k > 3):  # over all of an axis

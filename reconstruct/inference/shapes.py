@@ -20,7 +20,7 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
     name = layer.class_name
     if layer.graph is not None:
         return _model(layer, first)
-    if name in ALL_RECURRENT:
+    if name in RECURRENT:
         return _recurrent(layer, inputs)
     if name in _FUNCTIONS:
         return _FUNCTIONS[name](layer, first)
@@ -58,7 +58,6 @@ KEEP_MASK = tuple(
     "BatchNormalization LayerNormalization".split()
 )
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")
-ALL_RECURRENT = (*RECURRENT, "CuDNNLSTM", "CuDNNGRU")
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 MERGING = (*MERGES, "Merge")
 ENLARGING = frozenset("UpSampling1D UpSampling2D UpSampling3D Conv1DTranspose Conv2DTranspose Conv3DTranspose".split())
@@ -351,7 +350,6 @@ _FUNCTIONS: dict[str, Callable[[Layer, Shape], Shape | None]] = dict(
 )
 
 __all__ = [
-    "ALL_RECURRENT",
     "KEEP_MASK",
     "MERGES",
     "RECURRENT",

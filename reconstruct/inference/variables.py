@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from reconstruct.artifact import Group, Layer, Tensor, combine
+from reconstruct.rules.recurrent import plain_of_cudnn
 
 SUFFIX = re.compile(r"(?::\d+)?$")  # of the names of variables in TensorFlow
 _KERAS_1_NAME = re.compile(r"(W|U|b)(?:_([icfozrh]))?(?:_\d+)?")
@@ -218,7 +219,7 @@ def _recurrent(class_name: str, tensors: list[Tensor]) -> Iterator[Layer]:
         if class_name == "GRU" and bias in ((2, 3 * units), (3 * units,)):
             config["reset_after"] = len(bias) == 2
         elif bias == (2 * gates * units,) and gates > 1:  # as CuDNN has it: a bias for either kernel
-            yield _made(f"CuDNN{class_name}", {"units": units}, names, tensors)
+            yield plain_of_cudnn(_made(f"CuDNN{class_name}", {"units": units}, names, tensors))
             return
         elif bias != (gates * units,):
             return

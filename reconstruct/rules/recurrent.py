@@ -16,7 +16,12 @@ _STATEFUL = "SimpleRNN LSTM GRU CuDNNLSTM CuDNNGRU RNN ConvLSTM1D ConvLSTM2D Con
 
 @rule(layers=("CuDNNLSTM", "CuDNNGRU"), writers=before_keras_3)
 def cudnn_to_plain(layer: Layer) -> Layer:
-    """Keras 3 has no CuDNN layers; LSTM and GRU(reset_after=True) compute the same from converted weights.
+    """Keras 3 has no CuDNN layers; LSTM and GRU(reset_after=True) compute the same from converted weights."""
+    return plain_of_cudnn(layer)
+
+
+def plain_of_cudnn(layer: Layer) -> Layer:
+    """The LSTM or GRU that computes what a CuDNNLSTM or CuDNNGRU does.
 
     The conversion is the one of Keras 2.2.4 (engine/saving.py, `_convert_rnn_weights`): each gate's kernel is
     stored transposed in C order; an LSTM's two biases are added, a GRU's two stay apart.
