@@ -10,7 +10,7 @@ from reconstruct.inference.context import Context
 from reconstruct.inference.structure import Form
 
 MOST_COMPARED = 60
-AGAIN = 0.25  # of the cost of a choice, where it is made once more
+NEXT, LATER = 0.15, 0.6  # of the cost of a choice, where it is made once more, by the next of its kind or a later one
 
 
 def plainest(found: Iterator[Form], alike: Iterator[Form], contexts: Sequence[Context]) -> Iterator[Form]:
@@ -21,19 +21,21 @@ def plainest(found: Iterator[Form], alike: Iterator[Form], contexts: Sequence[Co
 
 
 def cost(form: Form, contexts: Sequence[Context]) -> float:
-    """The cost of a form in which a choice that another layer of the kind has made already costs less."""
+    """The cost of a form in which a choice costs less that another layer of the kind and at a like place has made."""
     total = form.cost
     seen = set()
+    before: dict[str, object] = {}
     for i, (node, layer) in enumerate(zip(form.wiring.nodes, form.layers, strict=True)):
         if layer is None or not node.inputs or node.twin is not None:
             continue
         chosen = {k: layer.config[k] for k in STRUCTURAL_FIELDS if k in layer.config}
         below = [form.shapes[j] for j in node.inputs]
         own = next((o.cost for o in structural(node.layer, below, contexts[i]) if o.layer == layer), 0.0)
-        kind = layer.class_name, repr(sorted(chosen.items()))
-        if chosen and kind in seen:
-            total -= (1 - AGAIN) * own
-        seen.add(kind)
+        choice = layer.class_name, repr(sorted(chosen.items())), round(own, 3)
+        if chosen and choice in seen:
+            total -= (1 - (NEXT if before[layer.class_name] == choice else LATER)) * own
+        seen.add(choice)
+        before[layer.class_name] = choice
     return total
 
 
