@@ -43,6 +43,7 @@ GRAPH_SECONDS = 5.0
 FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
+WIRINGS_AT_ONCE = 2
 MOST_ALIKE = 40  # forms whose layers treat the sides of square images unlike, all of a kind alike
 
 
@@ -145,25 +146,30 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
 def _forms(
     known: Sequence[Evidence], base: Context, moments: Moments, hints: Hints, until: float
 ) -> Iterator[tuple[Form, list[Context]]]:
-    """The forms of all wirings: a few of each in turn, more of the likelier ones."""
+    """The forms of all wirings: a few of each in turn, more of the likelier ones.
+
+    To find that a wiring has no form may take long, so that each is looked at only after some forms of those before it.
+    """
     wired = time.thread_time() + (until - time.monotonic()) * WIRING_SHARE
     targets = None if hints.examples is None else [y.shape[1:] for y in hints.examples[1]]
-    streams = [
+    waiting = [
         _forms_of(ordered, base, moments, hints, until)
         for each in known
         for wiring in wirings(each, wired)
         for complete in activated(wiring, moments, hints.settings)
         for ordered in orders(complete, hints.shapes, targets)
     ]
+    looked_at: list[Iterator[tuple[Form, list[Context]]]] = []
     portion = FORMS_AT_ONCE
-    while streams and time.monotonic() < until:
-        left = []
-        for k, stream in enumerate(streams):
-            taken = list(itertools.islice(stream, portion if k == 0 else max(1, portion // 4)))
+    while (looked_at or waiting) and time.monotonic() < until:
+        streams = [*looked_at, *waiting[:WIRINGS_AT_ONCE]]
+        looked_at, waiting = [], waiting[WIRINGS_AT_ONCE:]
+        for stream in streams:
+            taken = list(itertools.islice(stream, max(1, portion // 4) if looked_at else portion))
             yield from taken
             if taken:
-                left.append(stream)
-        streams, portion = left, portion * 2
+                looked_at.append(stream)
+        portion *= 2 if looked_at else 1
 
 
 def _forms_of(

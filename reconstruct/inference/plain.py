@@ -1,4 +1,4 @@
-"""The plainest of the forms that a model may have: authors make layers of a kind alike, or all but the first."""
+"""The plainest of the forms that a model may have: authors make convolutions and pools of a kind alike."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from reconstruct.inference.choices import STRUCTURAL_FIELDS, structural
 from reconstruct.inference.context import Context
+from reconstruct.inference.shapes import spatial
 from reconstruct.inference.structure import Form
 
 MOST_COMPARED = 60
@@ -26,13 +27,13 @@ def cost(form: Form, contexts: Sequence[Context]) -> float:
     seen = set()
     before: dict[str, object] = {}
     for i, (node, layer) in enumerate(zip(form.wiring.nodes, form.layers, strict=True)):
-        if layer is None or not node.inputs or node.twin is not None:
+        if layer is None or not spatial(layer.class_name) or node.twin is not None:
             continue
         chosen = {k: layer.config[k] for k in STRUCTURAL_FIELDS if k in layer.config}
         below = [form.shapes[j] for j in node.inputs]
         own = next((o.cost for o in structural(node.layer, below, contexts[i]) if o.layer == layer), 0.0)
         choice = layer.class_name, repr(sorted(chosen.items())), round(own, 3)
-        if chosen and choice in seen:
+        if choice in seen:
             total -= (1 - (NEXT if before[layer.class_name] == choice else LATER)) * own
         seen.add(choice)
         before[layer.class_name] = choice
