@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from reconstruct.inference.choices import STRUCTURAL_FIELDS, structural
 from reconstruct.inference.context import Context
 from reconstruct.inference.shapes import spatial
-from reconstruct.inference.structure import Form
+from reconstruct.inference.structure import Form, opens_block
 
 MOST_COMPARED = 60
-NEXT, LATER = 0.15, 0.6  # of the cost of a choice, where it is made once more, by the next of its kind or a later one
+AGAIN = 0.15  # of the cost of a choice, where a layer before has made it
+CHANGED = 1.0  # where padding or pool are not those of the layer before of the kind
+CHANGED_FIRST = 0.3  # behind the first, which many give its input's shape and nothing else
+BLOCKS = 0.7  # where all is alike but the first layer of each block
 
 
 def plainest(found: Iterator[Form], alike: Iterator[Form], contexts: Sequence[Context]) -> Iterator[Form]:
@@ -22,21 +25,38 @@ def plainest(found: Iterator[Form], alike: Iterator[Form], contexts: Sequence[Co
 
 
 def cost(form: Form, contexts: Sequence[Context]) -> float:
-    """The cost of a form in which a choice costs less that another layer of the kind and at a like place has made."""
+    """The cost of a form, less for choices that a layer of the kind has made before, and more where they change."""
+    own = [_own(form, i, contexts[i]) for i in range(len(form.layers))]
+    blocks = _cost(form, own, lambda i: opens_block(form.wiring, i)) + BLOCKS
+    return min(_cost(form, own, lambda i: False), blocks)
+
+
+def _own(form: Form, i: int, context: Context) -> float:
+    """What the choice for one layer cost, a convolution or a pool."""
+    layer, node = form.layers[i], form.wiring.nodes[i]
+    if layer is None or not spatial(layer.class_name) or node.twin is not None:
+        return 0.0
+    below = [form.shapes[j] for j in node.inputs]
+    return next((o.cost for o in structural(node.layer, below, context) if o.layer == layer), 0.0)
+
+
+def _cost(form: Form, own: Sequence[float], apart: Callable[[int], bool]) -> float:
+    """The same with layers in two groups."""
     total = form.cost
-    seen = set()
-    before: dict[str, object] = {}
-    for i, (node, layer) in enumerate(zip(form.wiring.nodes, form.layers, strict=True)):
-        if layer is None or not spatial(layer.class_name) or node.twin is not None:
+    made = set()
+    looks: dict[object, list[object]] = {}
+    for i, layer in enumerate(form.layers):
+        if layer is None or not own[i]:
             continue
-        chosen = {k: layer.config[k] for k in STRUCTURAL_FIELDS if k in layer.config}
-        below = [form.shapes[j] for j in node.inputs]
-        own = next((o.cost for o in structural(node.layer, below, contexts[i]) if o.layer == layer), 0.0)
-        choice = layer.class_name, repr(sorted(chosen.items())), round(own, 3)
-        if choice in seen:
-            total -= (1 - (NEXT if before[layer.class_name] == choice else LATER)) * own
-        seen.add(choice)
-        before[layer.class_name] = choice
+        kind = layer.class_name, str(layer.config.get("kernel_size")), apart(i)
+        # A choice that costs more at one place than at another is not the same choice
+        choice = kind, repr([layer.config.get(k) for k in STRUCTURAL_FIELDS]), round(own[i], 3)
+        total -= (1 - AGAIN) * own[i] if choice in made else 0.0
+        made.add(choice)
+        before = looks.setdefault(kind, [])
+        before.append((layer.config.get("padding"), repr(layer.config.get("pool_size"))))
+        if len(before) > 1 and before[-1] != before[-2]:
+            total += CHANGED_FIRST if len(before) == 2 else CHANGED
     return total
 
 

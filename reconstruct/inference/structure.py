@@ -137,7 +137,13 @@ def tied(
         found = list(structural(node.layer, [ranks[j] for j in node.inputs], contexts[i]))
         if len(found) > 1:
             kernel = node.layer.config.get("kernel_size")
-            key = node.layer.class_name, str(kernel), len(found), "return_state" in node.layer.config, _opens(wiring, i)
+            key = (
+                node.layer.class_name,
+                str(kernel),
+                len(found),
+                "return_state" in node.layer.config,
+                opens_block(wiring, i),
+            )
             groups.setdefault(key, []).append(i)
             if key[-1]:
                 found = [replace(o, cost=o.cost - OPENED_PADDED) if _padded(o) else o for o in found]
@@ -187,7 +193,7 @@ def _ranks(wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape]) 
     return shapes
 
 
-def _opens(wiring: Wiring, i: int) -> bool:
+def opens_block(wiring: Wiring, i: int) -> bool:
     """Whether a convolution is the first of a block: authors pad that one alone, as in Keras's examples/cifar10_cnn.py,
     and not every second time."""
     if not spatial(wiring.nodes[i].layer.class_name) or not any(pools(n.layer.class_name) for n in wiring.nodes):
