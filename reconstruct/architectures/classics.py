@@ -133,6 +133,20 @@ def srcnn() -> Builder:
     return b
 
 
+def csr_net() -> Builder:
+    """CSRNet, which counts crowds (Li et al. 2018, arXiv 1802.10062), as Keras code has it: the last layer is a relu."""
+    b = Builder()
+    for filters in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512):
+        if filters:
+            b.conv(filters, 3, padding="same", activation="relu")
+        else:
+            b.add("MaxPooling2D", pool_size=[2, 2], strides=[2, 2])
+    for filters in (512, 512, 512, 256, 128, 64):
+        b.conv(filters, 3, padding="same", activation="relu", dilation_rate=[2, 2])
+    b.conv(1, 1, activation="relu")
+    return b
+
+
 def facial_expression() -> Builder:
     """The expressions of deepface (serengil, extendedmodels/Emotion.py)."""
     b = Builder(48, 48)
@@ -341,6 +355,7 @@ CLASSICS: dict[str, Callable[[], Builder]] = {
     "a Q-network of CartPole": cart_pole,
     "the actor of DDPG-Keras-Torcs": torcs_actor,
     "the facial expressions of deepface": facial_expression,
+    "CSRNet": csr_net,
     "SRCNN as SRCNN-keras builds it": srcnn,
     "NVIDIA's PilotNet": pilot_net,
     "NVIDIA's PilotNet with a layer of 1164": pilot_net_1164,

@@ -86,7 +86,8 @@ def _numerical(layer: Layer, context: Context) -> dict[str, Mapping[Any, float]]
     if name == "ReLU":
         return {"max_value": {None: 0.1, 6.0: 3.0}}
     if name == "Embedding" and _masked(context):
-        return {"mask_zero": priors.MASK_ZERO}
+        captions = "Add" in context.classes and "MultiHeadAttention" not in context.classes
+        return {"mask_zero": priors.MASK_ZERO_OF_CAPTION if captions else priors.MASK_ZERO}
     if name == "Rescaling" and "scale" not in layer.config:
         if "offset" in layer.config:
             return {"scale": priors.SCALE_OF_OUTPUT}

@@ -120,6 +120,8 @@ LEAKY_SLOPE_OF_GAN = {**LEAKY_SLOPE, 0.2: 0.4, 0.3: 1.0}
 ELU_ALPHA = {1.0: 0.1, 0.3: 4.0, 0.5: 4.0, 0.2: 5.0, 0.1: 5.0}
 # Not counted: tutorials on text pad with zeros, and few of them mask these
 MASK_ZERO: Mapping[bool, float] = {False: 0.2, True: 1.7}
+# Of captions, whose words are added to what is seen, as tutorials have it: not counted
+MASK_ZERO_OF_CAPTION: Mapping[bool, float] = {True: 0.4, False: 1.1}
 MASK_VALUE = {0.0: 0.2, -1.0: 2.0, -10.0: 3.0, -99.0: 4.0, -999.0: 4.0, 99.0: 4.0, 999.0: 4.0, -2.0: 4.0, 1.0: 4.0}
 # Of images of bytes to 0…1, or to -1…1 with the offset
 # By a function, as in models that drive: x / 255 - 0.5 4, x / 127.5 - 1 1
