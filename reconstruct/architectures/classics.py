@@ -134,7 +134,7 @@ def srcnn() -> Builder:
 
 
 def csr_net() -> Builder:
-    """CSRNet, which counts crowds (Li et al. 2018, arXiv 1802.10062), as Keras code has it: the last layer is a relu."""
+    """CSRNet, which counts crowds (Li et al. 2018, arXiv 1802.10062), as Keras code has it, with a relu at the end."""
     b = Builder()
     for filters in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512):
         if filters:
