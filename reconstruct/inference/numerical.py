@@ -10,6 +10,7 @@ from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.context import (
     ACTIVATION_LAYERS,
+    TO_ACTIVATION,
     UNLISTED,
     WITH_ACTIVATION,
     Context,
@@ -101,16 +102,11 @@ def _masked(context: Context) -> bool:
     return following in (*RECURRENT, "MultiHeadAttention", "AttentionWeightedAverage", "GlobalAveragePooling1D")
 
 
-_PASSED = (
-    "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
-    "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
-    "GlobalMaxPooling2D ZeroPadding2D Reshape Flatten"
-).split()
 _KEEPS_MASK = (*KEEP_MASK, "Merge", *(name for name in MERGES if name != "Dot"))
 
 
 def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
-    following = next((n for n in context.following if n.class_name not in _PASSED), None)
+    following = next((n for n in context.following if n.class_name not in TO_ACTIVATION), None)
     if following is not None and following.class_name in ACTIVATION_LAYERS:
         return priors.BEFORE_ACTIVATION
     summed = next((n for n in context.following if "Dropout" not in n.class_name), None)
