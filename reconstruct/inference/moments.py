@@ -18,7 +18,7 @@ from reconstruct.inference.activations import Array, activate
 from reconstruct.inference.context import WITH_ACTIVATION
 from reconstruct.inference.dead import DeadUnits
 from reconstruct.inference.forward import Weights
-from reconstruct.inference.ranges import ranged
+from reconstruct.inference.ranges import Seen, ranged
 from reconstruct.inference.structure import Wiring
 
 _PASSED = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise")
@@ -72,14 +72,17 @@ class Moments:
     def _ranged(self, wiring: Wiring) -> dict[int, Costs]:
         """By node what the ranges of activations say, where all up to the normalisation behind gives on numbers of the
         same range."""
-        means: dict[str, dict[int, Array]] = {}
+        seen: dict[str, dict[int, Seen]] = {}
         for i, node in enumerate(wiring.nodes):
             if node.layer.class_name in (*WITH_ACTIVATION, "Activation"):
                 behind = _behind(wiring, i, (*_PASSED, *_SAME_RANGE))
                 if behind is not None and _is_normalization(wiring, behind):
-                    mean = self.weights(wiring.nodes[behind].layer.weights["moving_mean"])
-                    means.setdefault(node.layer.class_name, {})[i] = mean
-        return {i: costs for of_kind in means.values() for i, costs in ranged(of_kind).items()}
+                    # Noise leaves the mean as it is: Dropout keeps fewer numbers, and makes those larger
+                    noisy = behind != _behind(wiring, i, _SAME_RANGE)
+                    weights = wiring.nodes[behind].layer.weights
+                    variance = None if noisy else self.weights(weights["moving_variance"])
+                    seen.setdefault(node.layer.class_name, {})[i] = Seen(self.weights(weights["moving_mean"]), variance)
+        return {i: costs for of_kind in seen.values() for i, costs in ranged(of_kind).items()}
 
     def _around(self, wiring: Wiring, i: int) -> dict[object, float] | None:
         """How far each alternative is from what was seen, where statistics stand on both sides."""
@@ -220,4 +223,4 @@ def _behind(wiring: Wiring, i: int, passed: Sequence[str] = _PASSED) -> int | No
     return users[0] if len(users) == 1 else None
 
 
-__all__ = ["Moments"]
+__all__ = ["Costs", "Moments"]
