@@ -28,8 +28,6 @@ def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float
         if name in context.fixed:
             found[name] = [(context.fixed[name], 0.0)]
             continue
-        if name in ("activation", "alpha", "negative_slope"):
-            costs = {value: cost + context.measured.get(value, 0.0) for value, cost in costs.items()}
         found[name] = sorted(costs.items(), key=lambda item: item[1])
     for name in ("activation", "recurrent_activation"):
         if name in context.fixed and name not in found and inner(layer).class_name in (*WITH_ACTIVATION, *RECURRENT):

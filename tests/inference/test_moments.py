@@ -69,6 +69,21 @@ def test_an_activation_before_normalisation(activation: str, tmp_path: Path) -> 
     assert found[:3] == [activation] * 3
 
 
+def test_an_activation_that_little_tells_is_taken_like_the_others(tmp_path: Path) -> None:
+    scales = iter([0.05, 3.0, 3.0])  # what is near zero elu and tanh make alike
+
+    def blocks() -> list[Any]:
+        scaled = keras.initializers.VarianceScaling(next(scales))
+        return [
+            L.Dense(48, kernel_initializer=scaled),
+            L.Activation("elu"),
+            L.BatchNormalization(momentum=0.8),
+            L.Flatten(),
+        ]
+
+    assert field(trained(blocks, tmp_path / "w.h5"), "Activation", "activation") == ["elu"] * 3
+
+
 def test_statistics_of_a_model_that_was_never_trained_say_nothing(tmp_path: Path) -> None:
     model = keras.Sequential([L.Input((8,)), *(layer for _ in range(3) for layer in between("tanh")()), L.Dense(1)])
     model.save_weights(tmp_path / "w.h5")
