@@ -14,6 +14,12 @@ WITH_ACTIVATION = (
     "SeparableConv1D SeparableConv2D"
 ).split()
 ACTIVATION_LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "ThresholdedReLU")
+# What may stand between a layer and the activation layer that makes what it gives into its output
+TO_ACTIVATION = (
+    "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
+    "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
+    "GlobalMaxPooling2D ZeroPadding2D Reshape Flatten"
+).split()
 UNLISTED = "activation_of_"  # in front of the names of activations that a file does not list
 
 

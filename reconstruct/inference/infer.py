@@ -156,7 +156,7 @@ def _forms(
         _forms_of(ordered, base, moments, hints, until)
         for each in known
         for wiring in wirings(each, wired)
-        for complete in activated(wiring, moments, hints.settings)
+        for complete in activated(wiring, moments, hints.settings, each.lists_all)
         for ordered in orders(complete, hints.shapes, targets)
     ]
     looked_at: list[Iterator[tuple[Form, list[Context]]]] = []

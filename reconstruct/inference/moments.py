@@ -1,4 +1,4 @@
-"""What the moving statistics of batch normalisation tell of the activations around it.
+"""What the weights of a trained model tell of its activations, above all the moving statistics of normalisations.
 
 A trained BatchNormalization holds the mean and variance, for each channel, of what training gave it, and its `beta` and
 `gamma` are those of what it gives. So where an activation and one layer with a kernel stand between two of them, the
@@ -16,8 +16,9 @@ from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.activations import Array, activate
 from reconstruct.inference.context import WITH_ACTIVATION
+from reconstruct.inference.dead import DeadUnits
 from reconstruct.inference.forward import Weights
-from reconstruct.inference.ranges import ranged
+from reconstruct.inference.ranges import Seen, ranged
 from reconstruct.inference.structure import Wiring
 
 _PASSED = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise")
@@ -48,11 +49,12 @@ class Moments:
 
     def __init__(self, weights: Weights, keras_2: bool) -> None:
         self.weights, self.keras_2 = weights, keras_2
+        self.dead = DeadUnits(weights)
         self._known: dict[object, dict[object, float] | None] = {}
 
     def told(self, wiring: Wiring) -> dict[int, Costs]:
-        """By node what each alternative costs more. Layers of a kind are made alike, so that what one tells is told of
-        all of its kind."""
+        """By node what each alternative costs more. Layers of a kind are made alike, so that what statistics on both
+        sides of one tell is told of all of its kind."""
         by_kind: dict[str, list[dict[object, float]]] = {}
         kinds = {i: kind for i, node in enumerate(wiring.nodes) if (kind := _kind(wiring, i)) is not None}
         for i, kind in kinds.items():
@@ -60,23 +62,27 @@ class Moments:
             if found is not None:
                 by_kind.setdefault(kind, []).append(found)
         costs = {kind: _joined(found) for kind, found in by_kind.items()}
-        told: dict[int, Costs] = {i: costs[kind] for i, kind in kinds.items() if kind in costs}
-        for i, of_range in self._ranged(wiring).items():
-            before = told.get(i, {})
-            told[i] = {value: before.get(value, 0.0) + of_range.get(value, 0.0) for value in _NAMES}
-        return told
+        parts = (
+            {i: costs[kind] for i, kind in kinds.items() if kind in costs},
+            self._ranged(wiring),
+            self.dead.told(wiring),
+        )
+        return {i: _summed([part[i] for part in parts if i in part]) for i in set().union(*parts)}
 
     def _ranged(self, wiring: Wiring) -> dict[int, Costs]:
         """By node what the ranges of activations say, where all up to the normalisation behind gives on numbers of the
         same range."""
-        means: dict[str, dict[int, Array]] = {}
+        seen: dict[str, dict[int, Seen]] = {}
         for i, node in enumerate(wiring.nodes):
             if node.layer.class_name in (*WITH_ACTIVATION, "Activation"):
                 behind = _behind(wiring, i, (*_PASSED, *_SAME_RANGE))
                 if behind is not None and _is_normalization(wiring, behind):
-                    mean = self.weights(wiring.nodes[behind].layer.weights["moving_mean"])
-                    means.setdefault(node.layer.class_name, {})[i] = mean
-        return {i: costs for of_kind in means.values() for i, costs in ranged(of_kind).items()}
+                    # Noise leaves the mean as it is: Dropout keeps fewer numbers, and makes those larger
+                    noisy = behind != _behind(wiring, i, _SAME_RANGE)
+                    weights = wiring.nodes[behind].layer.weights
+                    variance = None if noisy else self.weights(weights["moving_variance"])
+                    seen.setdefault(node.layer.class_name, {})[i] = Seen(self.weights(weights["moving_mean"]), variance)
+        return {i: costs for of_kind in seen.values() for i, costs in ranged(of_kind).items()}
 
     def _around(self, wiring: Wiring, i: int) -> dict[object, float] | None:
         """How far each alternative is from what was seen, where statistics stand on both sides."""
@@ -143,6 +149,10 @@ class Moments:
             second = np.maximum(values**2 @ _WEIGHTS - first**2, 1e-12)
             apart = (first - seen) ** 2 / spread + np.log(second / spread) ** 2
             return float(np.median(apart.min(axis=1)))
+
+
+def _summed(parts: Sequence[Costs]) -> Costs:
+    return {value: sum(part.get(value, 0.0) for part in parts) for value in set().union(*parts)}
 
 
 def _joined(found: Sequence[Mapping[object, float]]) -> Costs:
@@ -213,4 +223,4 @@ def _behind(wiring: Wiring, i: int, passed: Sequence[str] = _PASSED) -> int | No
     return users[0] if len(users) == 1 else None
 
 
-__all__ = ["Moments"]
+__all__ = ["Costs", "Moments"]

@@ -10,6 +10,7 @@ from reconstruct.artifact import Layer
 from reconstruct.inference import priors
 from reconstruct.inference.context import (
     ACTIVATION_LAYERS,
+    TO_ACTIVATION,
     UNLISTED,
     WITH_ACTIVATION,
     Context,
@@ -27,8 +28,6 @@ def numerical(layer: Layer, context: Context) -> dict[str, list[tuple[Any, float
         if name in context.fixed:
             found[name] = [(context.fixed[name], 0.0)]
             continue
-        if name in ("activation", "alpha", "negative_slope"):
-            costs = {value: cost + context.measured.get(value, 0.0) for value, cost in costs.items()}
         found[name] = sorted(costs.items(), key=lambda item: item[1])
     for name in ("activation", "recurrent_activation"):
         if name in context.fixed and name not in found and inner(layer).class_name in (*WITH_ACTIVATION, *RECURRENT):
@@ -104,16 +103,11 @@ def _masked(context: Context) -> bool:
     return following in (*RECURRENT, "MultiHeadAttention", "AttentionWeightedAverage", "GlobalAveragePooling1D")
 
 
-_PASSED = (
-    "BatchNormalization LayerNormalization GroupNormalization Dropout SpatialDropout1D SpatialDropout2D GaussianNoise "
-    "AlphaDropout MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D Add GlobalAveragePooling2D "
-    "GlobalMaxPooling2D ZeroPadding2D Reshape Flatten"
-).split()
 _KEEPS_MASK = (*KEEP_MASK, "Merge", *(name for name in MERGES if name != "Dot"))
 
 
 def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
-    following = next((n for n in context.following if n.class_name not in _PASSED), None)
+    following = next((n for n in context.following if n.class_name not in TO_ACTIVATION), None)
     if following is not None and following.class_name in ACTIVATION_LAYERS:
         return priors.BEFORE_ACTIVATION
     summed = next((n for n in context.following if "Dropout" not in n.class_name), None)

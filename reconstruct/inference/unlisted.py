@@ -6,19 +6,20 @@ seen in what the layer with the kernel before it gives: numbers that no activati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from reconstruct.artifact import Layer
+from reconstruct.inference import priors
 from reconstruct.inference.context import ACTIVATION_LAYERS, UNLISTED, WITH_ACTIVATION
-from reconstruct.inference.moments import Moments
+from reconstruct.inference.moments import Costs, Moments
 from reconstruct.inference.structure import Node, Wiring
 
 
-def activated(wiring: Wiring, moments: Moments, settings: Mapping[str, Any]) -> list[Wiring]:
+def activated(wiring: Wiring, moments: Moments, settings: Mapping[str, Any], listed: bool) -> list[Wiring]:
     """The wiring, and the same with an activation behind each normalisation, the likelier first, or what `settings`
-    name."""
+    name; `listed` is whether the file lists layers without weights."""
     nodes = wiring.nodes
     norms = {i: kernel for i in range(len(nodes)) if (kernel := _kernel_before(wiring, i)) is not None}
     if not norms or any(node.layer.class_name in ACTIVATION_LAYERS for node in nodes):
@@ -37,10 +38,18 @@ def activated(wiring: Wiring, moments: Moments, settings: Mapping[str, Any]) -> 
     other = replace(
         wiring, nodes=tuple(made), outputs=tuple(places[i] for i in wiring.outputs), reason=f"{wiring.reason}, {_TOLD}"
     )
-    told = moments.told(wiring)
-    likelier = sum(told[i].get("relu", 0.0) - told[i].get("linear", 0.0) for i in norms.values() if i in told)
     set_too = any(key.rpartition(".")[0] in names for key in settings)
-    return [other, wiring] if set_too or likelier > _LEAST else [wiring, replace(other, cost=other.cost + 1.0)]
+    likelier = _without(moments.told(wiring), norms.values()) > (_LEAST_LISTED if listed else _LEAST)
+    return [other, wiring] if set_too or likelier else [wiring, replace(other, cost=other.cost + 1.0)]
+
+
+def _without(told: Mapping[int, Costs], kernels: Iterable[int]) -> float:
+    """How much likelier than with the likeliest activation of their own, the same in all, these layers have none."""
+    found = [told[i] for i in kernels if i in told]
+    alike = {name: max((costs.get(name, 0.0) for costs in found), default=0.0) for name in priors.HIDDEN}
+    linear = alike.pop("linear")
+    own = min(cost + priors.HIDDEN[name] for name, cost in alike.items())
+    return own - linear if found else 0.0
 
 
 def _kernel_before(wiring: Wiring, i: int) -> int | None:
@@ -55,7 +64,8 @@ def _kernel_before(wiring: Wiring, i: int) -> int | None:
 
 
 _TOLD = "with activations behind normalisations that the file does not list"
-_LEAST = 1.5  # in natural logarithms, and more than what hidden layers more often have
+# In natural logarithms; more where the file lists layers without weights, of which an activation would be one
+_LEAST, _LEAST_LISTED = 0.5, 1.5
 
 
 __all__ = ["activated"]

@@ -30,6 +30,14 @@ def leaky(slope: float) -> Any:
     return lambda: [L.Dense(48), L.LeakyReLU(slope), L.BatchNormalization(momentum=0.8), L.Dropout(0.1)]
 
 
+def noisy(activation: str) -> Any:
+    return lambda: [L.Dense(48, activation), L.Dropout(0.3), L.BatchNormalization(momentum=0.8), L.Flatten()]
+
+
+def before(activation: str) -> Any:
+    return lambda: [L.Dense(48, activation), L.BatchNormalization(momentum=0.8)]
+
+
 def between(activation: str) -> Any:
     return lambda: [L.Dense(48), L.BatchNormalization(momentum=0.8), L.Activation(activation)]
 
@@ -48,6 +56,32 @@ def test_the_slope_of_a_leaky_relu_before_normalisation(tmp_path: Path) -> None:
 @pytest.mark.parametrize("activation", ["tanh", "elu"])
 def test_an_activation_between_two_normalisations(activation: str, tmp_path: Path) -> None:
     assert field(trained(between(activation), tmp_path / "w.h5"), "Activation", "activation") == [activation] * 3
+
+
+def test_a_sigmoid_before_dropout_and_normalisation(tmp_path: Path) -> None:
+    found = field(trained(noisy("sigmoid"), tmp_path / "w.h5"), "Dense", "activation")
+    assert found[:3] == ["sigmoid"] * 3
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_an_activation_before_normalisation(activation: str, tmp_path: Path) -> None:
+    found = field(trained(before(activation), tmp_path / "w.h5"), "Dense", "activation")
+    assert found[:3] == [activation] * 3
+
+
+def test_an_activation_that_little_tells_is_taken_like_the_others(tmp_path: Path) -> None:
+    scales = iter([0.05, 3.0, 3.0])  # what is near zero elu and tanh make alike
+
+    def blocks() -> list[Any]:
+        scaled = keras.initializers.VarianceScaling(next(scales))
+        return [
+            L.Dense(48, kernel_initializer=scaled),
+            L.Activation("elu"),
+            L.BatchNormalization(momentum=0.8),
+            L.Flatten(),
+        ]
+
+    assert field(trained(blocks, tmp_path / "w.h5"), "Activation", "activation") == ["elu"] * 3
 
 
 def test_statistics_of_a_model_that_was_never_trained_say_nothing(tmp_path: Path) -> None:
