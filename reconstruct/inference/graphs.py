@@ -212,6 +212,9 @@ class _Graphs:
         if newest < 0:
             return newest
         name = self.layers[newest].class_name
+        flat = [j for j in state.loose if self.layers[j].class_name not in ("InputLayer", "Reshape")]
+        if self.layers[i].class_name == "Reshape" and flat:  # one for each branch, in their order
+            return flat[0]
         if self.layers[i].class_name == name and len(state.inputs[newest]) == 1:  # it goes on as the one before it
             (before,) = state.inputs[newest]
             branch = self.layers[before].class_name

@@ -223,7 +223,8 @@ def _any_size(wiring: Wiring) -> bool:
     """Whether nothing tells the heights, widths and lengths of the layers, as the weights behind Flatten do and what is
     merged with something else, or made smaller and larger again."""
     names = [n.layer.class_name for n in wiring.nodes]
-    if any(map(pools, names)) and not ENLARGING.isdisjoint(names):
+    larger = sum(name in ENLARGING for name in names)
+    if larger > 1 or (larger and any(map(pools, names))):
         return False
     return not any(inner(n.layer).class_name in (*_FIXED_SIZES, *MERGING, "Unknown") for n in wiring.nodes)
 

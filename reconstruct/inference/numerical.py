@@ -110,7 +110,7 @@ def _activation(layer: Layer, context: Context) -> Mapping[str, float]:
     following = next((n for n in context.following if n.class_name not in TO_ACTIVATION), None)
     if following is not None and following.class_name in ACTIVATION_LAYERS:
         return priors.BEFORE_ACTIVATION
-    summed = next((n for n in context.following if "Dropout" not in n.class_name), None)
+    summed = next((n for n in context.following if not n.class_name.endswith(("Dropout", "Cropping2D"))), None)
     if summed is not None and summed.class_name == "Add" and spatial(layer.class_name):
         return priors.BEFORE_SUM
     if summed is not None and summed.class_name == "Concatenate" and layer.class_name.endswith("Transpose"):

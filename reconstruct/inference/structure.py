@@ -275,14 +275,14 @@ class _Search:
             (total, next(number), 0, 0.0, (), ())
         ]
         while heap and not self.over():
-            _, _, i, cost, state, path = heapq.heappop(heap)
+            whole, _, i, cost, state, path = heapq.heappop(heap)
             if i == len(self.wiring.nodes):
                 chosen = []
                 while path:
                     path, item = path
                     chosen.append(item)
                 chosen.reverse()
-                yield Form(self.wiring, tuple(c[0] for c in chosen), tuple(c[1] for c in chosen), cost)
+                yield Form(self.wiring, tuple(c[0] for c in chosen), tuple(c[1] for c in chosen), whole)
                 continue
             twin = self.wiring.nodes[i].twin
             for layer, shape, own in self.choices(i, state):
