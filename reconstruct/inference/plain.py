@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 from reconstruct.inference.choices import STRUCTURAL_FIELDS, structural
-from reconstruct.inference.context import Context
-from reconstruct.inference.shapes import spatial
+from reconstruct.inference.context import Context, Option
+from reconstruct.inference.shapes import Shape, spatial
 from reconstruct.inference.structure import Form, opens_block
+
+Options = dict[tuple[int, tuple[Shape, ...]], list[Option]]
 
 MOST_COMPARED = 60
 AGAIN = 0.15  # of the cost of a choice, where a layer before has made it
@@ -20,24 +22,30 @@ BLOCKS = 0.7  # where all is alike but the first layer of each block
 def plainest(found: Iterator[Form], alike: Iterator[Form], contexts: Sequence[Context]) -> Iterator[Form]:
     """The forms of both streams, of the first ones those in front in which few different choices are made."""
     first = [*itertools.islice(found, MOST_COMPARED), *itertools.islice(alike, MOST_COMPARED)]
-    yield from sorted(first, key=lambda form: cost(form, contexts))
+    known: Options = {}
+    yield from sorted(first, key=lambda form: cost(form, contexts, known))
     yield from found
 
 
-def cost(form: Form, contexts: Sequence[Context]) -> float:
-    """The cost of a form, less for choices that a layer of the kind has made before, and more where they change."""
-    own = [_own(form, i, contexts[i]) for i in range(len(form.layers))]
+def cost(form: Form, contexts: Sequence[Context], known: Options) -> float:
+    """The cost of a form, less for choices that a layer of the kind has made before, and more where they change.
+
+    `known` are the options of its layers, which it keeps for the next form.
+    """
+    own = [_own(form, i, contexts[i], known) for i in range(len(form.layers))]
     blocks = _cost(form, own, lambda i: opens_block(form.wiring, i)) + BLOCKS
     return min(_cost(form, own, lambda i: False), blocks)
 
 
-def _own(form: Form, i: int, context: Context) -> float:
+def _own(form: Form, i: int, context: Context, known: Options) -> float:
     """What the choice for one layer cost, a convolution or a pool."""
     layer, node = form.layers[i], form.wiring.nodes[i]
     if layer is None or not spatial(layer.class_name) or node.twin is not None:
         return 0.0
-    below = [form.shapes[j] for j in node.inputs]
-    return next((o.cost for o in structural(node.layer, below, context) if o.layer == layer), 0.0)
+    below = tuple(form.shapes[j] for j in node.inputs)
+    if (i, below) not in known:
+        known[i, below] = list(structural(node.layer, below, context))
+    return next((o.cost for o in known[i, below] if o.layer == layer), 0.0)
 
 
 def _cost(form: Form, own: Sequence[float], apart: Callable[[int], bool]) -> float:

@@ -64,11 +64,12 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
 def _joining(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
     """The same with one of the layers whose names say nothing as what joins several inputs, the last one first: what
     goes before it is what each branch has of its own."""
-    for i, layer in reversed(list(enumerate(layers))):
-        if layer.class_name == "Unknown":
-            yield [*layers[:i], layer.replace(class_name="Merge"), *layers[i + 1 :]]
+    unknown = [i for i, layer in enumerate(layers) if layer.class_name == "Unknown"]
+    for i in unknown[: -MOST_UNKNOWN - 1 : -1]:
+        yield [*layers[:i], layers[i].replace(class_name="Merge"), *layers[i + 1 :]]
 
 
+MOST_UNKNOWN = 6
 MOST_ORDERS = 24
 MOST_PERMUTED = 6
 
