@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
+from reconstruct.artifact import Layer
 from reconstruct.inference.choices import STRUCTURAL_FIELDS, structural
 from reconstruct.inference.context import Context, Option
-from reconstruct.inference.shapes import Shape, spatial
+from reconstruct.inference.shapes import Shape, per_axis, spatial
 from reconstruct.inference.structure import Form, opens_block
 
 Options = dict[tuple[int, tuple[Shape, ...]], list[Option]]
@@ -59,13 +60,18 @@ def _cost(form: Form, own: Sequence[float], apart: Callable[[int], bool]) -> flo
         kind = layer.class_name, str(layer.config.get("kernel_size")), apart(i)
         # A choice that costs more at one place than at another is not the same choice
         choice = kind, repr([layer.config.get(k) for k in STRUCTURAL_FIELDS]), round(own[i], 3)
-        total -= (1 - AGAIN) * own[i] if choice in made else 0.0
+        total -= (1 - AGAIN) * own[i] if choice in made and not _strides(layer) else 0.0
         made.add(choice)
         before = looks.setdefault(kind, [])
         before.append((layer.config.get("padding"), repr(layer.config.get("pool_size"))))
         if len(before) > 1 and before[-1] != before[-2]:
             total += CHANGED_FIRST if len(before) == 2 else CHANGED
     return total
+
+
+def _strides(layer: Layer) -> bool:
+    """Whether it is a convolution that strides, as one at a certain place of a block does and others do not."""
+    return "pool_size" not in layer.config and set(per_axis(layer.config.get("strides", 1), 1)) != {1}
 
 
 __all__ = ["cost", "plainest"]
