@@ -180,7 +180,9 @@ def _ranks(wiring: Wiring, contexts: Sequence[Context], start: Sequence[Shape]) 
     for i, node in enumerate(wiring.nodes):
         if not node.inputs:
             shape = next(given)
-            shapes.append((*(None for _ in shape[:-1]), shape[-1]) if len(shape) > 1 else shape)
+            words = any(wiring.nodes[j].layer.class_name == "Embedding" for j in wiring.users(i))
+            kept = 0 if words else 1  # channels, which words have not
+            shapes.append((*(None for _ in shape[kept:]), *shape[len(shape) - kept :]))
             continue
         below = [shapes[j] for j in node.inputs]
         ranked = (fits(o, below) for o in structural(node.layer, below, contexts[i]))
