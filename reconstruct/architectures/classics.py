@@ -147,6 +147,25 @@ def csr_net() -> Builder:
     return b
 
 
+def speech_emotion() -> Builder:
+    """What many copies of "Speech Emotion Recognition with CNN" (Reza Chu) have: convolutions of 8 steps, padded, and
+    pools of 8 on 216 numbers of a recording."""
+    b = Builder(216)
+    for counts in ((256, 256), (128, 128, 128, 128), (64, 64)):
+        for k, filters in enumerate(counts, 1):
+            b.add("Conv1D", filters=filters, kernel_size=[8], strides=[1], padding="same")
+            if k == len(counts) and filters > 64:
+                b.normalized()
+                b.add("Dropout", rate=0.25)
+                b.add("MaxPooling1D", pool_size=[8], strides=[8])
+            else:
+                b.add("Activation", activation="relu")
+    b.add("Flatten")
+    b.dense(ANY)
+    b.add("Activation", activation="softmax")
+    return b
+
+
 def facial_expression() -> Builder:
     """The expressions of deepface (serengil, extendedmodels/Emotion.py)."""
     b = Builder(48, 48)
@@ -356,6 +375,7 @@ CLASSICS: dict[str, Callable[[], Builder]] = {
     "the actor of DDPG-Keras-Torcs": torcs_actor,
     "the facial expressions of deepface": facial_expression,
     "CSRNet": csr_net,
+    "the convolutions of speech emotion recognition": speech_emotion,
     "SRCNN as SRCNN-keras builds it": srcnn,
     "NVIDIA's PilotNet": pilot_net,
     "NVIDIA's PilotNet with a layer of 1164": pilot_net_1164,

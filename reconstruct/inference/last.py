@@ -90,7 +90,7 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
             costs["linear"], costs["sigmoid"] = (1.3, 0.5) if of_text else (0.5, 1.3)
         elif "Conv1D" in context.classes and "Embedding" not in context.classes:
             costs["linear"], costs["sigmoid"] = 0.6, 1.0
-        elif "Lambda" in context.classes and "Conv2D" in context.classes:
+        elif context.classes & {"Lambda", "ELU"} and "Conv2D" in context.classes:
             costs["linear"], costs["sigmoid"] = 0.2, 2.0  # how to steer (Bojarski et al. 2016, arXiv 1604.07316)
         if context.classes & {"MultiHeadAttention", "LayerNormalization", "InputLayers"}:
             costs["linear"] = 0.4
