@@ -79,7 +79,8 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
             yield Option(ranked.having(size=[2, 1]), 4.5)
     elif name.startswith(("ZeroPadding", "Cropping")):
         key = "padding" if name.startswith("Zero") else "cropping"
-        for margin, cost in ((1, 0.4), (2, 1.5), (3, 1.5), (4, 3.5), (5, 4.0), (0, 2.0)):
+        none = ((0, 2.0),) if key == "cropping" else ()  # of what fits already
+        for margin, cost in ((1, 0.4), (2, 1.5), (3, 1.5), (4, 3.5), (5, 4.0), *none):
             yield Option(ranked.having(**{key: [margin] * n if n > 1 else margin}), cost)
         for one_side in ([0, 1], [1, 0]):
             yield Option(ranked.having(**{key: [one_side] * n if n > 1 else one_side}), 2.0)

@@ -71,7 +71,8 @@ def graphs(
         both = [wiring]
         if any(n.layer.class_name in _ORDERED and len(n.inputs) == 2 for n in wiring.nodes):
             both.append(_turned(wiring))
-        yield from reversed(both) if any(_resizes_by_kernel(n) for n in layers) else both
+        enlarged = any(n.class_name == "UpSampling2D" for n in layers)
+        yield from reversed(both) if enlarged and any(_resizes_by_kernel(n) for n in layers) else both
 
 
 def _nodes(layers: Sequence[Layer], state: _State) -> tuple[Node, ...]:

@@ -113,7 +113,8 @@ def _last_by_shape(layer: Layer, context: Context) -> Mapping[str, float]:
         costs["linear"] += 0.5
     if context.steps == 1 and _of_agent(context):
         costs.update(priors.LAST_OF_AGENT)
-    if units > MOST_OUTPUTS or "Embedding" in context.classes:  # words, or what a text is about
+    words = units > MOST_OUTPUTS or "Embedding" in context.classes  # or what a text is about
+    if words and context.told.get("linear", 0.0) > -2.0:
         costs["linear"] += 1.2
     costs["softmax"] -= context.softmax + min(context.softmax, 0.0)  # of which the others may make what they will
     return costs
