@@ -122,19 +122,25 @@ MOST_COST = 7.0  # of an alternative that is tried in place of another
 
 
 def moves(each: Open, values: Values) -> Iterator[Values]:
-    """The values with one choice changed, and then with all choices of a kind changed alike: one wrong gate among
-    several can hide that another is right."""
+    """The values with each of the changes made."""
+    for _, keys, value in changes(each, values):
+        yield {**values, **dict.fromkeys(keys, value)}
+
+
+def changes(each: Open, values: Values) -> Iterator[tuple[float, Sequence[Key], Any]]:
+    """One choice changed, and then all choices of a kind changed alike: one wrong gate among several can hide that
+    another is right. Each with what the new value costs."""
     groups: dict[Any, list[Key]] = {}
     for key, alternatives in each.fields.items():
         groups.setdefault(each.kind(key), []).append(key)
         for value, cost in alternatives:
             if value != values[key] and cost < MOST_COST:
-                yield {**values, key: value}
+                yield cost, [key], value
     for keys in groups.values():
         if len(keys) > 1:
             for value, cost in each.fields[keys[0]]:
                 if cost < MOST_COST:
-                    yield {**values, **dict.fromkeys(keys, value)}
+                    yield cost, keys, value
 
 
 def patterns(each: Open, alike: bool = True) -> Iterator[Values]:

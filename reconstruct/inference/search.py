@@ -18,7 +18,7 @@ from reconstruct.artifact import Layer
 from reconstruct.inference.agreement import Examples, distance, error
 from reconstruct.inference.evaluator import Evaluator, described
 from reconstruct.inference.forward import NotComputed
-from reconstruct.inference.opened import Open, Values, moves, opened, patterns
+from reconstruct.inference.opened import Open, Values, changes, moves, opened, patterns
 from reconstruct.inference.solution import Solution, agreeing
 from reconstruct.inference.structure import Form, neighbours
 from reconstruct.inference.window import Window, window
@@ -147,11 +147,13 @@ class Search:
         self, each: Open, values: Values, seen: list[Any], number: Iterator[int], until: float
     ) -> Solution | None:
         """All that is one choice away from the likeliest model, the likelier first, until then."""
-        base = each.cost(values)
-        near = [(each.cost(changed) - base, each, changed) for changed in moves(each, values)]
-        near += [(other.form.cost - each.form.cost, other, kept) for other, kept in self._neighbours(each, values)]
+        near: list[tuple[float, Open, Values]] = [(c, each, dict.fromkeys(k, v)) for c, k, v in changes(each, values)]
+        for other, kept in self._neighbours(each, values):
+            near.append((other.form.cost - each.form.cost, other, kept))
+            if time.monotonic() > until:
+                return None
         for _, other, changed in sorted(near, key=lambda item: item[0]):
-            found = self._try(other, changed, seen, number)
+            found = self._try(other, {**values, **changed} if other is each else changed, seen, number)
             if found is not None or time.monotonic() > until:
                 return found
         return None
