@@ -88,6 +88,18 @@ def of_inputs(model: Layer) -> Iterator[dict[str, Any]]:
             yield {**assumption(layer.path, message, [], None), "set": "--input-shape SHAPE"}
 
 
+def of_functions(form: Form, layers: Sequence[Layer | None]) -> Iterator[dict[str, Any]]:
+    """What stands for code that the file has not: examples may agree with a scale, and others be cut off."""
+    for node, layer in zip(form.wiring.nodes, layers, strict=True):
+        path = f"model/{node.layer.name}"
+        if layer is not None and node.layer.class_name == "Lambda" != layer.class_name:
+            message = f"the function of {node.layer.name!r} is not in the file: it is taken for a {layer.class_name}"
+            yield assumption(path, message, ["any other function"], None)
+        elif layer is not None and layer.class_name == "Identity" and not layer.name.startswith("identity"):
+            message = f"{layer.name!r} has no weights: it is taken for a model that varies images in training alone"
+            yield assumption(path, message, ["any layers without weights"], None)
+
+
 def assumption(path: str, message: str, alternatives: Sequence[Any], setting: str | None) -> dict[str, Any]:
     """What is assumed, and of what else the user may choose by which setting."""
     found: dict[str, Any] = {"path": path, "message": message, "alternatives": list(alternatives)}

@@ -96,8 +96,9 @@ def chain(layers: Sequence[Layer], gaps: bool = False, boundaries: frozenset[str
     for i, layer in enumerate(rest):
         if gaps and weighted(layer) and i:
             changes = [_change(rest[:i], layer)]
+            before = next((n for n in reversed(rest[:i]) if n.class_name != "BatchNormalization"), rest[0])
             if (
-                rest[i - 1].class_name == "Dense" and spatial(inner(layer).class_name) > 1
+                before.class_name == "Dense" and spatial(inner(layer).class_name) > 1
             ):  # as a decoder goes on from numbers
                 nodes.append(Node(Layer("Reshape", f"reshape_{i}", {"name": f"reshape_{i}"}), (len(nodes) - 1,)))
             elif layer.class_name == "Dense" and spatial(rest[i - 1].class_name):  # pooled as most are, then flattened

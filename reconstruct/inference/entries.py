@@ -71,13 +71,22 @@ def _first_weighted(wiring: Wiring, index: int) -> Layer | None:
     while todo:
         at = todo.pop(0)
         layer = wiring.nodes[at].layer
-        if weighted(layer):
+        if weighted(layer) and (layer.class_name != "BatchNormalization" or not _leads_to_conv(wiring, at)):
             return layer
         for user in wiring.users(at):
             if user not in seen:
                 seen.add(user)
                 todo.append(user)
     return None
+
+
+def _leads_to_conv(wiring: Wiring, i: int) -> bool:
+    """Whether the next layer with weights is a convolution, which tells more than a normalisation before it."""
+    while users := wiring.users(i):
+        i = users[0]
+        if weighted(wiring.nodes[i].layer):
+            return bool(spatial(inner(wiring.nodes[i].layer).class_name))
+    return False
 
 
 def _flattened(layer: Layer | None) -> Iterator[tuple[Shape, float]]:

@@ -12,7 +12,15 @@ from typing import Any
 from reconstruct.artifact import KERAS_3, Artifact, Finding, Graph, Layer, Writer
 from reconstruct.inference.agreement import split
 from reconstruct.inference.assembly import assembled
-from reconstruct.inference.assumptions import assumption, findings_of, of_inputs, of_numbers, of_structure, unmet
+from reconstruct.inference.assumptions import (
+    assumption,
+    findings_of,
+    of_functions,
+    of_inputs,
+    of_numbers,
+    of_structure,
+    unmet,
+)
 from reconstruct.inference.channels import taken_by
 from reconstruct.inference.context import Context, inner
 from reconstruct.inference.entries import starts_of
@@ -204,6 +212,8 @@ def _forms_of(
             else:
                 complete = all(n.layer.class_name != "GAP" for n in wiring.nodes)
                 found = _first_of(sizeless, plainest(found, alike, known) if complete else found, alike)
+        elif hints.examples is None and all(n.layer.class_name != "GAP" for n in wiring.nodes):
+            found = plainest(found, iter(()), known)
         any_found = False
         for form in found:
             any_found = True
@@ -267,7 +277,7 @@ def _inferred(
     form = each.form
     layers = each.layers(values)
     model = assembled(form, layers, hints, dialect.major < 3)
-    assumptions = list(of_numbers(each, values, layers, left))
+    assumptions = [*of_numbers(each, values, layers, left), *of_functions(form, layers)]
     if left is None and form.wiring.cost:
         assumptions.append(assumption("model", form.wiring.reason, form.wiring.alternatives, None))
     if hints.shapes is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.context import Context, with_field
+from reconstruct.inference.context import ACTIVATION_LAYERS, Context, weighted, with_field
 from reconstruct.inference.numerical import numerical
 from reconstruct.inference.structure import Form
 
@@ -46,7 +46,16 @@ class Open:
         alternatives = self.fields[key]
         place = tuple(v for v, _ in alternatives[:2])
         group = "Conv" if "Conv" in layer.class_name else layer.class_name
-        return group, key[1], place
+        return group, key[1], place, layer.class_name in ACTIVATION_LAYERS and self._behind_conv(key[0])
+
+    def _behind_conv(self, i: int) -> bool:
+        """Whether the nearest layer with weights before a node is a convolution."""
+        nodes = self.form.wiring.nodes
+        while nodes[i].inputs:
+            i = nodes[i].inputs[0]
+            if weighted(nodes[i].layer) and nodes[i].layer.class_name != "BatchNormalization":
+                return "Conv" in nodes[i].layer.class_name
+        return False
 
     def layers(self, values: Values) -> list[Layer | None]:
         made = list(self.form.layers)

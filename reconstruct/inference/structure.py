@@ -390,7 +390,7 @@ def _made_size(start: Sequence[Shape], ends: Sequence[Shape]) -> float:
         return 0.0
     any_size = priors.SIZE_ANY if ends[0][0] % 8 else priors.SIZE_EIGHTH
     costs = {**priors.SIZES, **priors.SIZES_MADE.get(ends[0][-1] or 0, {})}
-    return costs.get(ends[0][0], any_size)
+    return costs.get(ends[0][0], any_size) + (0.0 if ends[0][0] == ends[0][1] else OTHER_SIZE)
 
 
 def _other_size(wiring: Wiring, start: Sequence[Shape], ends: Sequence[Shape]) -> float:

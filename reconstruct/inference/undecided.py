@@ -114,12 +114,16 @@ def undecided_forms(evaluator: Evaluator, examples: Examples, solution: Solution
             continue
 
 
+FAR, FEW = 64, 1000  # rows that are looked at where each has so few numbers
+
+
 def _others(inputs: Sequence[Array]) -> list[Array]:
     """Inputs like the examples that are none of them: wider ones, and others of their kind."""
     rng = np.random.default_rng(5)
     found = []
     for x in inputs:
-        rows = x[: min(len(x), 4)]
+        count = FAR if x[0].size <= FEW else 4
+        rows = np.resize(x, (count, *x.shape[1:]))
         if x.dtype.kind in "iu" or (x.size and np.array_equal(x, np.round(x)) and np.ptp(x) > 1):
             other = rng.permutation(rows.ravel()).reshape(rows.shape).astype(x.dtype)
             if x.ndim == 2 and x.min() >= 0:
@@ -127,7 +131,8 @@ def _others(inputs: Sequence[Array]) -> list[Array]:
             found.append(other)
         else:
             spread = float(x.std()) or 1.0
-            other = (x.mean() + 2 * spread * rng.standard_normal(rows.shape)).astype("float32")
+            wide = np.where(np.arange(count) % 2, 5.0, 2.0).reshape(-1, *[1] * (x.ndim - 1))
+            other = (x.mean() + wide * spread * rng.standard_normal(rows.shape)).astype("float32")
             if x.ndim == 3:  # steps padded at the end
                 other[:, -1] = 0
             found.append(other)

@@ -99,7 +99,7 @@ def orders(
         ends = (
             order
             for order in itertools.permutations(wiring.outputs)
-            if all(given[i] in (None, shape[-1]) for i, shape in zip(order, outputs, strict=True))
+            if all(shape and given[i] in (None, shape[-1]) for i, shape in zip(order, outputs, strict=True))
         )
     for entry, end in itertools.islice(itertools.product(entries, ends), MOST_ORDERS):
         same = entry == wiring.inputs and end == wiring.outputs

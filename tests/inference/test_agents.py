@@ -57,7 +57,8 @@ def test_examples_tell_how_a_function_scales_what_an_actor_gives(tmp_path: Path)
     x = np.random.default_rng(0).standard_normal((9, 3)).astype("float32")
     np.savez(tmp_path / "examples.npz", x0=x, y0=original(x))
     recovery = reconstruct.recover(tmp_path / "actor.h5", examples=tmp_path / "examples.npz")
-    assert recovery.result.status == "verified"
+    assert recovery.result.status == "partial"  # the function may do more than scale
+    assert [a["path"] for a in recovery.result.assumptions] == ["model/lambda"]
     np.testing.assert_allclose(recovery.model(x * 3), original(x * 3), rtol=1e-4, atol=1e-5)
 
 
