@@ -24,4 +24,7 @@ def read_examples(path: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
             path=path,
             hint="np.savez('examples.npz', x0=inputs, y0=model.predict(inputs))",
         )
+    if any(array.ndim and len(array) == 0 for array in (*xs, *ys)):
+        hint = "each array has a row for each example"
+        raise ReadError(f"an array of {path} has no rows", path=path, hint=hint)
     return xs, ys

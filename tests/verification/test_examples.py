@@ -20,10 +20,11 @@ def test_arrays_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     ("arrays", "says"),
     [
         ({"x0": np.ones(1)}, "has no examples"),
+        ({"x0": np.ones((0, 2)), "y0": np.ones((0, 1))}, "has no rows"),
         ({"inputs": np.ones(1), "outputs": np.ones(1)}, "has no examples"),
         ({"x0": np.ones(1), "y0": np.array([{}], dtype=object)}, "no .npz of examples"),
     ],
-    ids=["no outputs", "other names", "pickled"],
+    ids=["no outputs", "no rows", "other names", "pickled"],
 )
 def test_what_is_no_file_of_examples(tmp_path: Path, arrays: dict[str, np.ndarray], says: str) -> None:
     np.savez(tmp_path / "e.npz", **arrays)
