@@ -30,7 +30,9 @@ def structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Itera
     """The forms that the layer may have on inputs of these shapes, shapes not yet checked."""
     for option in _structural(layer, shapes, context):
         if option.layer is None or all(
-            field_of(option.layer, k) in (v, None) or _listed(field_of(option.layer, k)) == _listed(v)
+            (own := field_of(option.layer, k)) in (v, None)
+            or _listed(own) == _listed(v)
+            or (isinstance(own, list) and own == [v] * len(own))  # one number for all axes
             for k, v in context.fixed.items()
             if k in STRUCTURAL_FIELDS
         ):

@@ -167,6 +167,12 @@ def test_a_setting_is_taken_and_no_assumption() -> None:
     assert any(a["set"] == "--set dense_1.activation=VALUE" and a["alternatives"] for a in result.assumptions)
 
 
+def test_one_number_is_set_for_all_axes() -> None:
+    source = artifact(group("conv2d_1", (3, 3, 1, 4), (4,)), group("flatten_1"), group("dense_1", (196, 2), (2,)))
+    result = infer(source, Hints(input_shape=[[16, 16, 1]], settings={"conv2d_1.strides": 2}))
+    assert next(n for n in layers(result) if n.class_name == "Conv2D").config["strides"] == [2, 2]
+
+
 def test_a_setting_of_no_layer_is_named() -> None:
     result = infer(
         MLP, Hints(settings={"dense_9.activation": "tanh", "dense_2.strides": 2, "dense_1.activation": "elu"})
