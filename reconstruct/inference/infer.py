@@ -197,6 +197,7 @@ def _forms_of(
         for i, c in enumerate(around)
     ]
     known = [replace(c, guessed=hints.shapes is None) for c in around]
+    complete = all(n.layer.class_name != "GAP" for n in wiring.nodes)
     for sizes in ("open", "square", "any"):
         starts = starts_of(wiring, hints, sizes)
         if starts is None or time.monotonic() > until or (sizes == "any" and wiring.cost):
@@ -210,9 +211,8 @@ def _forms_of(
             if hints.examples is not None:  # which may want any of them
                 found = _alternating(alike, found, sizeless)
             else:
-                complete = all(n.layer.class_name != "GAP" for n in wiring.nodes)
                 found = _first_of(sizeless, plainest(found, alike, known) if complete else found, alike)
-        elif hints.examples is None and all(n.layer.class_name != "GAP" for n in wiring.nodes):
+        elif hints.examples is None and complete:
             found = plainest(found, iter(()), known)
         any_found = False
         for form in found:

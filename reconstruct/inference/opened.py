@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconstruct.artifact import Layer
-from reconstruct.inference.context import ACTIVATION_LAYERS, Context, weighted, with_field
+from reconstruct.inference.context import ACTIVATION_LAYERS, Context, with_field
 from reconstruct.inference.numerical import numerical
 from reconstruct.inference.structure import Form
+from reconstruct.inference.wiring import before
 
 Key = tuple[int, str]
-
-
 Values = dict[Key, Any]
 
 
@@ -46,16 +45,9 @@ class Open:
         alternatives = self.fields[key]
         place = tuple(v for v, _ in alternatives[:2])
         group = "Conv" if "Conv" in layer.class_name else layer.class_name
-        return group, key[1], place, layer.class_name in ACTIVATION_LAYERS and self._behind_conv(key[0])
-
-    def _behind_conv(self, i: int) -> bool:
-        """Whether the nearest layer with weights before a node is a convolution."""
-        nodes = self.form.wiring.nodes
-        while nodes[i].inputs:
-            i = nodes[i].inputs[0]
-            if weighted(nodes[i].layer) and nodes[i].layer.class_name != "BatchNormalization":
-                return "Conv" in nodes[i].layer.class_name
-        return False
+        apart = layer.class_name in ACTIVATION_LAYERS
+        behind_conv = apart and any("Conv" in n.class_name for n in before(self.form.wiring, key[0]))
+        return group, key[1], place, behind_conv
 
     def layers(self, values: Values) -> list[Layer | None]:
         made = list(self.form.layers)
@@ -107,16 +99,16 @@ def _measured(
 
 
 def _common(
-    before: Mapping[Key, Mapping[Any, float]],
+    prior: Mapping[Key, Mapping[Any, float]],
     told: Mapping[Key, Mapping[Any, float]],
     costs: Mapping[Key, Mapping[Any, float]],
 ) -> Any:
     """The value that layers of a kind have in common. That they have no activation is told of each alone: it depends on
     what follows. What several layers tell counts once: statistics of all of a kind told most of it."""
-    if len(before) < 2:
+    if len(prior) < 2:
         return None
-    shared = set.intersection(*(set(found) for found in before.values()))
-    once = {value: max(found[value] for found in before.values()) for value in shared}
+    shared = set.intersection(*(set(found) for found in prior.values()))
+    once = {value: max(found[value] for found in prior.values()) for value in shared}
     together = {value: cost + max(t.get(value, 0.0) for t in told.values()) for value, cost in once.items()}
     best = min(together, key=lambda value: (together[value], str(value)))
     alone = {key: min(found, key=lambda value: found[value]) for key, found in costs.items()}

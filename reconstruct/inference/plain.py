@@ -24,18 +24,18 @@ def plainest(found: Iterator[Form], alike: Iterator[Form], contexts: Sequence[Co
     """The forms of both streams, of the first ones those in front in which few different choices are made."""
     first = [*itertools.islice(found, MOST_COMPARED), *itertools.islice(alike, MOST_COMPARED)]
     known: Options = {}
-    yield from sorted(first, key=lambda form: cost(form, contexts, known))
+    yield from sorted(first, key=lambda form: _cost(form, contexts, known))
     yield from found
 
 
-def cost(form: Form, contexts: Sequence[Context], known: Options) -> float:
+def _cost(form: Form, contexts: Sequence[Context], known: Options) -> float:
     """The cost of a form, less for choices that a layer of the kind has made before, and more where they change.
 
     `known` are the options of its layers, which it keeps for the next form.
     """
     own = [_own(form, i, contexts[i], known) for i in range(len(form.layers))]
-    blocks = _cost(form, own, lambda i: opens_block(form.wiring, i)) + BLOCKS
-    return min(_cost(form, own, lambda i: False), blocks)
+    blocks = _in_groups(form, own, lambda i: opens_block(form.wiring, i)) + BLOCKS
+    return min(_in_groups(form, own, lambda i: False), blocks)
 
 
 def _own(form: Form, i: int, context: Context, known: Options) -> float:
@@ -49,7 +49,7 @@ def _own(form: Form, i: int, context: Context, known: Options) -> float:
     return next((o.cost for o in known[i, below] if o.layer == layer), 0.0)
 
 
-def _cost(form: Form, own: Sequence[float], apart: Callable[[int], bool]) -> float:
+def _in_groups(form: Form, own: Sequence[float], apart: Callable[[int], bool]) -> float:
     """The same with layers in two groups."""
     total = form.cost
     made = set()
@@ -74,4 +74,4 @@ def _strides(layer: Layer) -> bool:
     return "pool_size" not in layer.config and set(per_axis(layer.config.get("strides", 1), 1)) != {1}
 
 
-__all__ = ["cost", "plainest"]
+__all__ = ["plainest"]

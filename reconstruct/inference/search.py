@@ -197,14 +197,14 @@ class Search:
 
     def _pairs(self, each: Open, values: Values, seen: list[Any], number: Iterator[int]) -> Solution | None:
         """Two choices at a time, the likelier first."""
-        changes = [
+        single = [
             (cost, key, value)
             for key, options in each.fields.items()
             for value, cost in options
             if value != values[key]
         ]
-        changes.sort(key=lambda item: item[0])
-        pairs = ((a[0] + b[0], a, b) for a, b in itertools.combinations(changes[:80], 2) if a[1] != b[1])
+        single.sort(key=lambda item: item[0])
+        pairs = ((a[0] + b[0], a, b) for a, b in itertools.combinations(single[:80], 2) if a[1] != b[1])
         for _, a, b in sorted(pairs, key=lambda item: item[0]):
             if self._late():
                 return None

@@ -142,7 +142,7 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
             if nodes[at].layer.class_name != "GAP":
                 following.append(nodes[at].layer)
         if node.layer.class_name == "Activation" and not weighted_after[i]:
-            following = _before(wiring, i)
+            following = before(wiring, i)
         last = not weighted_after[i]
         beside = tuple(n for j, n in zip(wiring.outputs, ends, strict=True) if j != i)
         found.append(replace(base, following=tuple(following), last=last, enlarged=enlarged[i], beside=beside))
@@ -153,12 +153,11 @@ def _enlarges(wiring: Wiring, i: int) -> bool:
     """Whether a layer makes images larger, or the small image that a decoder starts from."""
     layer = wiring.nodes[i].layer
     if layer.class_name == "Reshape":
-        before = _before(wiring, i)
-        return bool(before) and before[0].class_name == "Dense"
+        return any(n.class_name == "Dense" for n in before(wiring, i))
     return layer.class_name in ENLARGING
 
 
-def _before(wiring: Wiring, index: int) -> list[Layer]:
+def before(wiring: Wiring, index: int) -> list[Layer]:
     """The last layer with weights before a node, other than a normalisation."""
     at = index
     while wiring.nodes[at].inputs:
