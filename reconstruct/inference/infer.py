@@ -51,7 +51,7 @@ GRAPH_SECONDS = 5.0
 FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
-WIRINGS_AT_ONCE = 2
+LOOK_SECONDS = 5.0  # in one round, for wirings that were not looked at before
 MOST_ALIKE = 40  # forms whose layers treat the sides of square images unlike, all of a kind alike
 
 
@@ -156,7 +156,8 @@ def _forms(
 ) -> Iterator[tuple[Form, list[Context]]]:
     """The forms of all wirings: a few of each in turn, more of the likelier ones.
 
-    To find that a wiring has no form may take long, so that each is looked at only after some forms of those before it.
+    To find that a wiring has no form may take long: where some have taken `LOOK_SECONDS`, the next ones wait for more
+    forms of those before.
     """
     wired = time.thread_time() + (until - time.monotonic()) * WIRING_SHARE
     targets = None if hints.examples is None else [y.shape[1:] for y in hints.examples[1]]
@@ -167,17 +168,20 @@ def _forms(
         for complete in activated(wiring, moments, hints.settings, each.lists_all)
         for ordered in orders(complete, hints.shapes, targets)
     ]
-    looked_at: list[Iterator[tuple[Form, list[Context]]]] = []
+    live: list[Iterator[tuple[Form, list[Context]]]] = []
     portion = FORMS_AT_ONCE
-    while (looked_at or waiting) and time.monotonic() < until:
-        streams = [*looked_at, *waiting[:WIRINGS_AT_ONCE]]
-        looked_at, waiting = [], waiting[WIRINGS_AT_ONCE:]
-        for stream in streams:
-            taken = list(itertools.islice(stream, max(1, portion // 4) if looked_at else portion))
+    while (live or waiting) and time.monotonic() < until:
+        before, live, looked = live, [], 0.0
+        while before or (waiting and looked < LOOK_SECONDS):
+            new = not before
+            stream = waiting.pop(0) if new else before.pop(0)
+            started = time.monotonic()
+            taken = list(itertools.islice(stream, max(1, portion // 4) if live else portion))
+            looked += time.monotonic() - started if new else 0.0
             yield from taken
             if taken:
-                looked_at.append(stream)
-        portion *= 2 if looked_at else 1
+                live.append(stream)
+        portion *= 2 if live else 1
 
 
 def _forms_of(

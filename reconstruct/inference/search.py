@@ -33,6 +33,7 @@ def _marked(each: Open, values: Values) -> tuple[Any, ...]:
 MOST_FORMS = 5000
 FORMS_VARIED = 150  # in which more than the likeliest values are tried
 AROUND_SHARE = 0.15  # of the time, for what is one choice away from each of the likeliest forms
+UNRELATED = 1.5  # the distance of what does not correlate at all
 ENOUGH = 24  # numbers to tell models apart by
 PATTERNS = 24
 FEW_PATTERNS = 6  # for forms that are not among the likeliest: the nearest are looked at again
@@ -66,7 +67,7 @@ class Search:
                 found = self._try(each, values, seen, number)
                 if found is not None:
                     return found
-            if around < 2 and each.fields:  # the first of those made alike, and the first of all
+            if around < 2 and each.fields and self._near(each, seen):  # the first of those made alike, and of all
                 around += 1
                 found = self._around(each, each.best(), seen, number, started + span * AROUND_SHARE * around)
                 if found is not None:
@@ -142,6 +143,10 @@ class Search:
         """Whether the model agrees with all deciding examples, of which only a part may have been tried."""
         found = agreeing(self.evaluator, self.examples, each, values)
         return None if found is None else replace(found, distance=apart)
+
+    def _near(self, each: Open, seen: list[Any]) -> bool:
+        """Whether anything that was tried of a form has to do with the outputs, as what is one choice away has."""
+        return any(apart < UNRELATED for apart, _, other, _ in seen if other is each)
 
     def _around(
         self, each: Open, values: Values, seen: list[Any], number: Iterator[int], until: float
