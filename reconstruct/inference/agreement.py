@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from reconstruct.inference.activations import Array
+
+LEAST_SIZE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Examples:
     def held_back(self) -> int:
         return self.rows - self.fit
 
+    @cached_property
+    def sizes(self) -> list[float]:
+        """What is large in each of the outputs."""
+        return sizes(self.outputs)
+
 
 def split(inputs: Sequence[Array], outputs: Sequence[Array]) -> Examples:
     """A quarter of the examples, at least one, is held back where there are two or more."""
@@ -35,17 +43,23 @@ def split(inputs: Sequence[Array], outputs: Sequence[Array]) -> Examples:
     return Examples(tuple(inputs), tuple(outputs), rows - held)
 
 
-def error(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
-    """The largest relative difference; infinite where shapes differ or numbers are not finite."""
+def sizes(outputs: Sequence[Array]) -> list[float]:
+    """The largest number of each output, up to 1: where all are small, rounding makes small differences alone."""
+    return [min(1.0, max(float(np.abs(y).max(initial=0.0)), LEAST_SIZE)) for y in outputs]
+
+
+def error(ours: Sequence[Array], theirs: Sequence[Array], sizes: Sequence[float]) -> float:
+    """The largest difference, relative to `sizes` of the outputs and to what is larger; infinite where shapes differ or
+    numbers are not finite."""
     worst = 0.0
-    for a, b in itertools.zip_longest(ours, theirs):
+    for a, b, size in itertools.zip_longest(ours, theirs, sizes):
         if a is None or b is None or a.shape != b.shape:
             return float("inf")
         a, b = a.astype("float64"), b.astype("float64")
         if not np.isfinite(a).all():
             return float("inf")
         if a.size:
-            worst = max(worst, float((np.abs(a - b) / (1 + np.abs(b))).max()))
+            worst = max(worst, float((np.abs(a - b) / (size + np.abs(b))).max()))
     return worst
 
 

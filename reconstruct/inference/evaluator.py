@@ -22,11 +22,9 @@ class Evaluator:
         self._ids: dict[Any, int] = {}
         self._arrays: OrderedDict[int, tuple[Array, Array | None]] = OrderedDict()
         self._bytes = 0
-        self.count = 0
 
     def outputs(self, form: Form, layers: Sequence[Layer | None], inputs: Sequence[Array], tag: str) -> list[Array]:
         """The outputs of a model. Raises `NotComputed` for a layer that cannot be computed here."""
-        self.count += 1
         wiring = form.wiring
         ids: list[int] = []
         order = list(wiring.inputs)

@@ -139,9 +139,11 @@ def changes(each: Open, values: Values) -> Iterator[tuple[float, Sequence[Key], 
                 yield cost, [key], value
     for keys in groups.values():
         if len(keys) > 1:
-            for value, cost in each.fields[keys[0]]:
-                if cost < MOST_COST:
-                    yield cost, keys, value
+            costs = [dict(each.fields[key]) for key in keys]
+            for value in costs[0]:  # what one layer's weights speak against may be right of all others
+                least = min(cost.get(value, MOST_COST) for cost in costs)
+                if least < MOST_COST:
+                    yield least, keys, value
 
 
 def patterns(each: Open, alike: bool = True) -> Iterator[Values]:

@@ -78,7 +78,7 @@ class Search:
         starts: list[Any] = []
         forms: set[int] = set()
         for item in seen:
-            if sum(f == id(item[2]) for f in forms) == 0 or len(starts) < 4:
+            if id(item[2]) not in forms or len(starts) < 4:
                 starts.append(item)
                 forms.add(id(item[2]))
             if len(starts) >= 12:
@@ -128,8 +128,8 @@ class Search:
         apart = distance(ours, wanted)
         seen.append((apart, next(number), each, values))
         if self.best is None or apart < self.best.distance:
-            self.best = Solution(each, dict(values), error(ours, wanted), None, distance=apart)
-        if error(ours, wanted) > TOLERANCE:
+            self.best = Solution(each, dict(values), error(ours, wanted, self.examples.sizes), None, distance=apart)
+        if error(ours, wanted, self.examples.sizes) > TOLERANCE:
             return None
         return self._confirm(each, values, apart)
 

@@ -37,8 +37,9 @@ def agreeing(evaluator: Evaluator, examples: Examples, each: Open, values: Value
         ours = evaluator.outputs(each.form, each.layers(values), list(examples.inputs), "all")
     except (NotComputed, ValueError, IndexError, KeyError, TypeError):
         return None
-    found = error([o[:fit] for o in ours], [y[:fit] for y in examples.outputs])
+    found = error([o[:fit] for o in ours], [y[:fit] for y in examples.outputs], examples.sizes)
     if found > TOLERANCE:
         return None
-    held = error([o[fit:] for o in ours], [y[fit:] for y in examples.outputs]) if examples.held_back else None
-    return Solution(each, dict(values), found, held)
+    held = [y[fit:] for y in examples.outputs]
+    held_back_error = error([o[fit:] for o in ours], held, examples.sizes) if examples.held_back else None
+    return Solution(each, dict(values), found, held_back_error)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reconstruct.inference.activations import Array
-from reconstruct.inference.agreement import Examples, error
+from reconstruct.inference.agreement import Examples, error, sizes
 from reconstruct.inference.evaluator import Evaluator
 from reconstruct.inference.forward import NotComputed
 from reconstruct.inference.opened import MOST_COST, Key, Values, moves, opened
@@ -62,13 +62,13 @@ def undecided(
 
     def agrees(changed: Values) -> bool:
         try:
-            return error(run(changed, inputs, tag), outputs) <= near
+            return error(run(changed, inputs, tag), outputs, examples.sizes) <= near
         except (NotComputed, ValueError):
             return False
 
     def differs(changed: Values) -> bool:
         try:
-            return error(run(changed, others, f"others {tag}"), base) > TOLERANCE
+            return error(run(changed, others, f"others {tag}"), base, sizes(base)) > TOLERANCE
         except (NotComputed, ValueError):  # it agrees with the examples, and nothing says that it does elsewhere
             return True
 
@@ -105,10 +105,12 @@ def undecided_forms(evaluator: Evaluator, examples: Examples, solution: Solution
         other = opened(form, each.contexts)
         kept = {key: values.get(key, options[0][0]) for key, options in other.fields.items()}
         try:
-            if error(evaluator.outputs(form, other.layers(kept), inputs, "all"), examples.outputs) > TOLERANCE:
+            found = evaluator.outputs(form, other.layers(kept), inputs, "all")
+            if error(found, examples.outputs, examples.sizes) > TOLERANCE:
                 continue
             base = base or evaluator.outputs(each.form, each.layers(values), others, "others all")
-            if error(evaluator.outputs(form, other.layers(kept), others, "others all"), base) > TOLERANCE:
+            found = evaluator.outputs(form, other.layers(kept), others, "others all")
+            if error(found, base, sizes(base)) > TOLERANCE:
                 yield form
         except (NotComputed, ValueError, IndexError, KeyError, TypeError):
             continue

@@ -63,6 +63,13 @@ def test_examples_decide_activations_and_those_held_back_confirm() -> None:
     assert not result.assumptions
 
 
+def test_outputs_that_are_small_are_compared_by_their_own_size() -> None:
+    small = artifact(group("a", (5, 16), (16,)), group("b", (16, 16), (16,)), group("c", (16, 3), (3,), scale=1e-5))
+    result = infer(small, Hints(examples=([INPUTS], [computed(small, INPUTS, *FIELDS)]), budget=30))
+    assert [n.config["activation"] for n in layers(result)[1:]] == ["tanh", "elu", "linear"]
+    assert result.confirmed
+
+
 def test_one_example_confirms_nothing() -> None:
     one = INPUTS[:1]
     result = infer(MLP, Hints(examples=([one], [computed(MLP, one, *FIELDS)]), budget=30))
