@@ -116,15 +116,15 @@ def undecided_forms(evaluator: Evaluator, examples: Examples, solution: Solution
             continue
 
 
-FAR, FEW = 64, 1000  # rows that are looked at where each has so few numbers
+FAR, FEW = 64, 1000  # rows that are looked at where each input has so few numbers
 
 
 def _others(inputs: Sequence[Array]) -> list[Array]:
     """Inputs like the examples that are none of them: wider ones, and others of their kind."""
     rng = np.random.default_rng(5)
     found = []
+    count = FAR if all(x[0].size <= FEW for x in inputs) else 4
     for x in inputs:
-        count = FAR if x[0].size <= FEW else 4
         rows = np.resize(x, (count, *x.shape[1:]))
         if x.dtype.kind in "iu" or (x.size and np.array_equal(x, np.round(x)) and np.ptp(x) > 1):
             other = rng.permutation(rows.ravel()).reshape(rows.shape).astype(x.dtype)

@@ -77,6 +77,24 @@ def test_one_example_confirms_nothing() -> None:
     assert not result.confirmed
 
 
+def test_inputs_of_unlike_sizes_are_looked_at_in_as_many_other_rows() -> None:
+    wide, narrow = RNG.standard_normal((8, 1200)).astype("float32"), INPUTS[:8]
+    two = artifact(
+        *(group(name) for name in ("input_1", "input_2")),
+        *(group("dense_1", (1200, 4), (4,)), group("dense_2", (5, 3), (3,)), group("concatenate_1")),
+        group("dense_3", (7, 2), (2,)),
+    )
+    kernels = {t.name: np.asarray(Weights()(t)) for t in two.tensors}
+
+    def dense(name: str, x: np.ndarray) -> np.ndarray:
+        made: np.ndarray = x @ kernels[f"{name}/vars/0"] + kernels[f"{name}/vars/1"]
+        return made
+
+    joined = np.concatenate([np.tanh(dense("dense_1", wide)), np.tanh(dense("dense_2", narrow))], -1)
+    result = infer(two, Hints(examples=([wide, narrow], [dense("dense_3", joined)]), budget=30))
+    assert result.confirmed
+
+
 def test_held_back_examples_that_differ_do_not_confirm() -> None:
     outputs = computed(MLP, INPUTS, *FIELDS)
     outputs[-1] += 1
@@ -140,6 +158,7 @@ def test_masking_is_open_where_no_example_has_an_index_to_mask(lowest: int) -> N
     shapes = ((5, 24), (6, 24), (24,))
     source = artifact(group("embedding_1", (30, 5)), group("lstm_1", *shapes), group("dense_1", (6, 2), (2,)))
     x = RNG.integers(lowest, 30, size=(12, 10)).astype("float32")
+    x[:, 0] = lowest
     y = computed(source, x, {}, {"activation": "tanh", "recurrent_activation": "hard_sigmoid"}, {})
     result = infer(source, Hints(examples=([x], [y]), budget=20))
     assert result.confirmed
