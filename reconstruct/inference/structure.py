@@ -21,7 +21,8 @@ from reconstruct.inference.context import Context, Option
 from reconstruct.inference.shapes import ENLARGING, Shape, pools, spatial
 
 MOST_STATES = 400_000
-OTHER_SIZE = 4.0  # of an autoencoder that gives images of another size than it takes
+STEP = 2.0  # of the cost, above the least that each choice may have, in which forms are looked for
+OTHER_SIZE = 8.0  # of an autoencoder that gives images of another size than it takes
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Form:
 
 
 Starts = Mapping[int, Sequence[tuple[Shape, float]]]
+State = tuple[int, tuple[Shape, ...]]  # a node and the shapes that are needed from there on
 
 
 def forms(
@@ -259,42 +261,66 @@ class _Search:
     ) -> None:
         self.wiring, self.contexts, self.starts, self.targets = wiring, contexts, starts, targets
         self.until, self.computed = until, time.thread_time() + seconds
+        self.cut = False  # whether anything was left out because it costs more
         nodes = wiring.nodes
         last_use = {i: max([*wiring.users(i), len(nodes) if i in wiring.outputs else i]) for i in range(len(nodes))}
         # Whose shapes are still needed before each node
         self.live = [tuple(j for j in range(i) if last_use[j] >= i) for i in range(len(nodes) + 1)]
-        self.memo: dict[tuple[int, tuple[Shape, ...]], float] = {}
-        self.options: dict[tuple[int, tuple[Shape, ...]], list[tuple[Layer | None, Shape, float]]] = {}
+        self.known: dict[State, float] = {}  # the least cost of all from a state on
+        self.beyond: dict[State, float] = {}  # what it is more than, where no more is known
+        self.options: dict[State, list[tuple[Layer | None, Shape, float]]] = {}
+        self.low: list[float | None] = [None] * len(nodes)  # the least that the choice for each node has cost
         self.count = 0
         self.stopped = False
 
     def run(self) -> Iterator[Form]:
+        """All forms: at first those that cost little more than the least that each choice may, then ever more."""
+        found: set[tuple[int, ...]] = set()
+        limit = 0.0
+        while True:
+            limit = max(limit, self.lowest(0)) + STEP
+            self.cut = False
+            for layers, shapes, cost in self.within(limit):
+                mark = tuple(map(id, layers))
+                if mark not in found:
+                    found.add(mark)
+                    yield Form(self.wiring, layers, shapes, cost)
+            if not self.cut or self.over():
+                return
+
+    def within(self, limit: float) -> Iterator[tuple[tuple[Layer | None, ...], tuple[Shape, ...], float]]:
+        """Layers, shapes and costs of the forms that cost no more, by cost."""
         number = itertools.count()
-        total = self.least(0, ())
-        if math.isinf(total):
-            return
+        total = self.least(0, (), limit)
         heap: list[tuple[float, int, int, float, tuple[Shape, ...], tuple[Any, ...]]] = [
             (total, next(number), 0, 0.0, (), ())
         ]
         while heap and not self.over():
             whole, _, i, cost, state, path = heapq.heappop(heap)
+            if whole > limit:
+                self.cut = self.cut or not math.isinf(whole)
+                return
             if i == len(self.wiring.nodes):
                 chosen = []
                 while path:
                     path, item = path
                     chosen.append(item)
                 chosen.reverse()
-                yield Form(self.wiring, tuple(c[0] for c in chosen), tuple(c[1] for c in chosen), whole)
+                yield tuple(c[0] for c in chosen), tuple(c[1] for c in chosen), whole
                 continue
             twin = self.wiring.nodes[i].twin
             for layer, shape, own in self.choices(i, state):
                 if twin is not None and layer != _chosen(path, i - twin):
                     continue
                 after = self.next_state(i, state, shape)
-                rest = self.least(i + 1, after)
+                rest = self.least(i + 1, after, limit - cost - own)
                 if not math.isinf(rest):
                     entry = (cost + own + rest, next(number), i + 1, cost + own, after, (path, (layer, shape)))
                     heapq.heappush(heap, entry)
+
+    def lowest(self, i: int) -> float:
+        """The least that all from node `i` on may cost, as far as it has been seen."""
+        return sum(low or 0.0 for low in self.low[i:])
 
     def ends(self, shapes: Mapping[int, Shape]) -> float:
         """What the shapes of the outputs cost."""
@@ -319,7 +345,9 @@ class _Search:
                 shape = fits(option, shapes)
                 if shape is not None:
                     found[shape, len(found)] = option.layer, shape, option.cost
-            self.options[key] = list(found.values())
+            self.options[key] = sorted(found.values(), key=lambda choice: choice[2])
+            seen = [self.low[i], *(own for _, _, own in self.options[key][:1])]
+            self.low[i] = min((low for low in seen if low is not None), default=None)
         return self.options[key]
 
     def next_state(self, i: int, state: tuple[Shape, ...], shape: Shape) -> tuple[Shape, ...]:
@@ -327,10 +355,11 @@ class _Search:
         by_node[i] = shape
         return tuple(by_node[j] for j in self.live[i + 1])
 
-    def least(self, i: int, state: tuple[Shape, ...]) -> float:
-        """The least cost of all from node `i` on; infinite where nothing fits."""
+    def least(self, i: int, state: tuple[Shape, ...], left: float) -> float:
+        """The least cost of all from node `i` on; infinite where nothing fits, or nothing that costs no more than what
+        is `left`."""
         # A stack of generators, each waiting for the next one's answer: a model may have more layers than Python frames
-        waiting = [self._least(i, state)]
+        waiting = [self._least((i, state), left)]
         answer: float | None = None
         while waiting:
             try:
@@ -342,33 +371,47 @@ class _Search:
         assert answer is not None
         return answer
 
-    def _least(self, i: int, state: tuple[Shape, ...]) -> Generator[tuple[int, tuple[Shape, ...]], float | None, float]:
+    def _least(self, key: State, left: float) -> Generator[tuple[State, float], float | None, float]:
         """The same, which asks for the least costs from later nodes on where it needs them."""
-        key = i, state
-        if key in self.memo:
-            return self.memo[key]
+        i, state = key
+        if key in self.known:
+            return self.known[key]
+        if self.beyond.get(key, -math.inf) >= left:
+            self.cut = True
+            return math.inf
         if i == len(self.wiring.nodes):
             by_node = dict(zip(self.live[i], state, strict=True))
             right = all(
                 target is None or _agrees(by_node[j], target)
                 for j, target in zip(self.wiring.outputs, self.targets, strict=False)
             )
-            result = self.ends(by_node) if right else math.inf
-        else:
-            self.count += 1
-            if self.count % 64 == 0:
-                self.stopped = self.stopped or self.count > MOST_STATES or self.over()
-            if self.stopped:
-                return math.inf
-            result = math.inf
-            for _, shape, own in self.choices(i, state):
-                if own >= result:
-                    continue
-                rest = yield i + 1, self.next_state(i, state, shape)
-                assert rest is not None
-                result = min(result, own + rest)
-        self.memo[key] = result
-        return result
+            self.known[key] = self.ends(by_node) if right else math.inf
+            return self.known[key]
+        self.count += 1
+        if self.count % 64 == 0:
+            self.stopped = self.stopped or self.count > MOST_STATES or self.over()
+        if self.stopped:
+            return math.inf
+        result, whole = math.inf, True
+        choices = self.choices(i, state)
+        beyond = self.lowest(i + 1)
+        for _, shape, own in choices:
+            if own >= result:
+                break
+            if own + beyond > left:
+                whole = False
+                break
+            after = i + 1, self.next_state(i, state, shape)
+            rest = yield after, left - own
+            assert rest is not None
+            whole = whole and after in self.known
+            result = min(result, own + rest)
+        if whole or result <= left:
+            self.known[key] = result
+            return result
+        self.beyond[key] = left
+        self.cut = True
+        return math.inf
 
 
 def _chosen(path: tuple[Any, ...], back: int) -> Layer | None:
