@@ -10,7 +10,7 @@ from reconstruct.artifact import Call, Graph, Layer, Ref, refs_in
 from reconstruct.inference.context import slope_field
 from reconstruct.inference.entries import ANY_SIZE
 from reconstruct.inference.hints import Hints
-from reconstruct.inference.shapes import RECURRENT, Shape
+from reconstruct.inference.shapes import RECURRENT, STATE, STEPS, Shape
 from reconstruct.inference.structure import Form, propagated
 
 # What Keras wants to be told and no output depends on in inference, or, of Activation, that it does nothing.
@@ -46,6 +46,9 @@ def assembled(form: Form, layers: Sequence[Layer | None], hints: Hints, old: boo
             layer, slope = layer.replace(class_name="LeakyReLU", config={slope_field(old): slope}), None
         node = wiring.nodes[i]
         below = [refs[alias[j]] for j in node.inputs]
+        if layer.class_name in (STATE, STEPS):
+            refs[i] = replace(below[0], output=layer.config["index"] + 1 if layer.class_name == STATE else 0)
+            continue
         if layer.graph is not None:
             parts = _inlined(layer.graph, below[0], taken, hints)
             made |= {n.name: n for n in parts}
@@ -102,6 +105,8 @@ def _call(layer: Layer, below: Sequence[Ref], whose: Sequence[Layer | None]) -> 
     """A call of the layer on these outputs, and on those of which layers."""
     if layer.class_name == "MultiHeadAttention":
         return Call((below[0], below[0]))
+    if layer.class_name in RECURRENT and len(below) > 2:  # each state by itself
+        return Call((below[0],), {"initial_state": list(below[1:])})
     if layer.class_name in RECURRENT and len(below) > 1:
         encoder = whose[1]
         own = encoder is not None and encoder.config.get("return_state")

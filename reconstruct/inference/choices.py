@@ -90,8 +90,9 @@ def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iter
         yield from _recurrent(layer, context, decodes=len(shapes) > 1)
     elif name == "Reshape":
         yield from _reshapes(layer, shape, context)
-    elif name == "Lambda" and len(shapes) == 1 and len(shape) == 3 and shape[-1] in (1, 3):
-        # On an image, as in models that drive (Udacity's "Behavioral cloning"): its function is not in the file
+    elif name == "Lambda" and len(shapes) == 1 and len(shape) == 3 and {shape[0], shape[-1]} & {1, 3}:
+        # On an image, as in models that drive (Udacity's "Behavioral cloning"), with its channels last, or first in
+        # what reads them last by mistake: its function is not in the file
         yield Option(Layer("Rescaling", layer.name, {"name": layer.name}, path=layer.path), 0.5)
         yield Option(layer, 3.0)
     elif name == "Lambda" and len(shapes) == 1 and context.last and context.target is not None:
@@ -157,6 +158,9 @@ def _known(model: Layer, context: Context) -> Iterator[Option]:
 def _recurrent(layer: Layer, context: Context, decodes: bool) -> Iterator[Option]:
     """Whether all steps are given on: always where another recurrent layer follows, which shapes know, and hardly ever
     not where it `decodes` from the states of another."""
+    if layer.config.get("return_state") and layer.config.get("return_sequences"):  # of a decoder
+        yield Option(layer, 0.0)
+        return
     if layer.config.get("return_state"):  # of an encoder that a decoder starts from
         yield Option(layer.having(return_sequences=False), 0.0)
         if layer.class_name == "LSTM":  # its output may stand for both states

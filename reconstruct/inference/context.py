@@ -45,12 +45,15 @@ class Context:
     softmax: float = 0.0  # how much the last bias speaks for softmax, as a cost that linear has more
     target: Shape | None = None  # the shape of the output, where examples show it
     entered: int | None = None  # how many numbers the model takes
+    narrows: bool = False  # whether a layer gives fewer numbers than that
     beside: tuple[int, ...] = ()  # how many numbers the other outputs of the model have
     steps: int | None = None  # how many steps its first input has
     guessed: bool = False  # whether the sizes of the input are guesses, which only the plainest structures should fit
     oblong: bool = False  # whether the sides of square images may be treated unlike, too
     task: str | None = None
-    discriminates: bool = False  # whether the file is called after a discriminator
+    discriminates: bool = False  # whether it is of a discriminator, as the name of the file says or what is before it
+    generates: bool = False  # whether a discriminator follows in the same model
+    encodes: bool = False  # whether it is called after an encoder
     told: Mapping[str, float] = field(default_factory=dict)  # what the name of the file says of the last activation
     called: Mapping[str, str] = field(default_factory=dict)  # `Evidence.called`
     measured: Mapping[Any, float] = field(default_factory=dict)  # what statistics say of an activation or its slope

@@ -34,6 +34,9 @@ def starts_of(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
                 if hints.examples is not None and None in shape:
                     starts[i] = [(tuple(hints.examples[0][k].shape[1:]), 0.0)]
                 continue
+        if (units := _started(wiring, i)) is not None:
+            starts[i] = [((units,), 0.0)]
+            continue
         first = _first_weighted(wiring, i)
         behind = {
             wiring.nodes[j].layer.class_name for j in wiring.users(i) if wiring.nodes[j].layer.path
@@ -49,6 +52,12 @@ def starts_of(wiring: Wiring, hints: Hints, sizes: str) -> Starts | None:
         if not starts[i]:
             return None
     return starts
+
+
+def _started(wiring: Wiring, index: int) -> int | None:
+    """The units of a recurrent layer of which an input is a state to start with."""
+    layers = [n.layer for n in wiring.nodes if index in n.inputs[1:] and n.layer.class_name in RECURRENT]
+    return int(layers[0].config["units"]) if layers else None
 
 
 def _resized(wiring: Wiring) -> bool:

@@ -20,7 +20,7 @@ from reconstruct.inference.convolutions import (
     transposed,
 )
 from reconstruct.inference.recurrence import GIVEN, MASK, conv_lstm, gru, lstm, simple_rnn
-from reconstruct.inference.shapes import KEEP_MASK, RECURRENT, margins, per_axis, spatial
+from reconstruct.inference.shapes import KEEP_MASK, RECURRENT, STATE, STEPS, margins, per_axis, spatial
 
 Arrays = Sequence[Array]
 
@@ -55,7 +55,7 @@ def run(layer: Layer, inputs: Arrays, weights: Weights, keras_2: bool, mask: Arr
     if name in _MERGES:
         return _MERGES[name](layer, inputs)
     if len(inputs) > 1:  # of a decoder
-        w[GIVEN] = inputs[1]
+        w[GIVEN] = inputs[1] if len(inputs) == 2 else np.stack(inputs[1:], 1)
     if mask is not None and name in _MASKED:
         w[MASK] = mask
     if name in _IDENTITY:
@@ -108,6 +108,14 @@ def _joined(layer: Layer, rank: int, masks: Sequence[Array | None], keras_2: boo
     if keras_2:
         return np.asarray(np.logical_and.reduce(present))
     return np.asarray(np.logical_or.reduce(present)) if len(present) == len(masks) else None
+
+
+def _state(layer: Layer, x: Array, _w: Mapping[str, Array], _: bool) -> Array:
+    return x[:, layer.config["index"] - layer.config["states"]]
+
+
+def _first_steps(layer: Layer, x: Array, _w: Mapping[str, Array], _: bool) -> Array:
+    return x[:, : -layer.config["states"]]
 
 
 def _masking(layer: Layer, x: Array, _w: Mapping[str, Array], _: bool) -> Array:
@@ -269,6 +277,8 @@ _LAYERS: Mapping[str, Callable[[Layer, Array, Mapping[str, Array], bool], Array]
     "SimpleRNN": simple_rnn,
     "MultiHeadAttention": _attention,
     "AttentionWeightedAverage": _weighted_average,
+    STATE: _state,
+    STEPS: _first_steps,
     "Activation": lambda layer, x, w, _: x,
     "ReLU": _relu,
     "LeakyReLU": _leaky,

@@ -38,6 +38,7 @@ from reconstruct.inference.plain import plainest
 from reconstruct.inference.ranges import given
 from reconstruct.inference.search import Search
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
+from reconstruct.inference.states import encodes, with_states
 from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
 from reconstruct.inference.undecided import refined, undecided, undecided_forms
 from reconstruct.inference.unlisted import activated
@@ -138,8 +139,10 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
     first = taken_by(layers[0]) if layers and not spatial(layers[0].class_name) else None
     entered = first.channels if first is not None else None
     given = (hints.shapes or [None])[0]
+    units = [n.weights["kernel"].shape[-1] for n in layers if n.class_name == "Dense" and "kernel" in n.weights]
     return Context(
         entered=entered,
+        narrows=min(units, default=0) < (entered or 0),
         steps=given[0] if given is not None and len(given) == 2 else None,
         version=version,
         era=era,
@@ -148,6 +151,7 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
         told=told_by_name(Path(artifact.source).name),
         called=evidence.called,
         discriminates=discriminates(Path(artifact.source).name),
+        encodes=encodes(Path(artifact.source).name),
     )
 
 
@@ -164,7 +168,8 @@ def _forms(
     waiting = [
         _forms_of(ordered, base, moments, hints, until)
         for each in known
-        for wiring in wirings(each, wired)
+        for simple in wirings(each, wired)
+        for wiring in with_states(simple, base.encodes)
         for complete in activated(wiring, moments, hints.settings, each.lists_all)
         for ordered in orders(complete, hints.shapes, targets)
     ]

@@ -19,7 +19,8 @@ GIVEN, MASK = "initial_state", "mask"  # beside the weights: the first states an
 def _steps(layer: Layer, x: Array, w: Mapping[str, Array], step: Callable[[Array, list[Array]], Array]) -> Array:
     """A recurrent layer: `step` makes of the products with the kernel and the states the output, and renews these.
 
-    With `return_state` it gives the last states, (batch, states, units): the output is not what is taken then.
+    With `return_state` it gives the last states, (batch, states, units), behind the outputs of all steps where it gives
+    these, or without any.
     """
     units = int(layer.config["units"])
     given = w.get(GIVEN, np.zeros((len(x), 2, units), "float32"))
@@ -35,7 +36,8 @@ def _steps(layer: Layer, x: Array, w: Mapping[str, Array], step: Callable[[Array
             y = np.where(seen, y, outputs[-1] if outputs else np.float32(0))
         outputs.append(y)
     if layer.config.get("return_state"):
-        return np.stack(states[: 2 if layer.class_name == "LSTM" else 1], 1)
+        behind = outputs if layer.config.get("return_sequences") else []
+        return np.stack([*behind, *states[: 2 if layer.class_name == "LSTM" else 1]], 1)
     return np.stack(outputs, 1) if layer.config.get("return_sequences") else outputs[-1]
 
 

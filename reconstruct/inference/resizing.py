@@ -33,7 +33,7 @@ def convolutions(layer: Layer, n: int, shape: Shape, context: Context, oblong_to
     # A decoder does not make smaller again what it has made larger
     change = (priors.SMALLER_IN_DECODER if context.enlarged else 0.0) - (1.0 if max(kernel) >= 5 and n > 1 else 0.0)
     by_stride = priors.STRIDE
-    if layer.class_name == "Conv2D" and not single and _nothing_pools(context):
+    if layer.class_name == "Conv2D" and not single and (context.discriminates or _nothing_pools(context)):
         by_stride = priors.STRIDE_ALONE
     if "Add" in context.classes and (single or _doubles(layer)):
         by_stride = priors.STRIDE_OF_SHORTCUT if single else priors.STRIDE_WHERE_DOUBLED

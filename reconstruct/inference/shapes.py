@@ -58,6 +58,8 @@ KEEP_MASK = tuple(
     "BatchNormalization LayerNormalization".split()
 )
 RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+# What takes one of the states, or the output, of a recurrent layer that gives both: outputs of it, no layers of Keras
+STATE, STEPS = "State", "Steps"
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
 MERGING = (*MERGES, "Merge")
 ENLARGING = frozenset("UpSampling1D UpSampling2D UpSampling3D Conv1DTranspose Conv2DTranspose Conv3DTranspose".split())
@@ -147,18 +149,30 @@ def _global(layer: Layer, shape: Shape) -> Shape | None:
 
 
 def _recurrent(layer: Layer, inputs: Sequence[Shape]) -> Shape | None:
-    """With `return_state` the shape of the states, as `forward` gives them: the output is not what is taken then.
+    """With `return_state` the shape of the states, as `forward` gives them, behind that of all steps or without any.
 
     Behind the first of `inputs` are the states to start with, or one output for all of them.
     """
     kernel = layer.weights["kernel"].shape
     shape, units = inputs[0], int(layer.config["units"])
-    states = (2 if layer.class_name.endswith("LSTM") else 1, units)
+    count = 2 if layer.class_name.endswith("LSTM") else 1
+    states = count, units
     if len(shape) != 2 or shape[-1] != kernel[0] or any(given not in (states, (units,)) for given in inputs[1:]):
         return None
     if layer.config.get("return_state"):
-        return states
+        behind = layer.config.get("return_sequences")
+        return (None if shape[0] is None else shape[0] + count, units) if behind else states
     return (shape[0], units) if layer.config.get("return_sequences") else (units,)
+
+
+def _state(_: Layer, given: Shape) -> Shape | None:
+    return given[1:] if len(given) == 2 else None
+
+
+def _steps(layer: Layer, given: Shape) -> Shape | None:
+    if len(given) != 2:
+        return None
+    return (None if given[0] is None else given[0] - layer.config["states"], *given[1:])
 
 
 def _bidirectional(layer: Layer, shape: Shape) -> Shape | None:
@@ -345,6 +359,8 @@ _FUNCTIONS: dict[str, Callable[[Layer, Shape], Shape | None]] = dict(
         ("PReLU", _prelu),
         ("MultiHeadAttention", _attention),
         ("AttentionWeightedAverage", _weighted_average),
+        (STATE, _state),
+        (STEPS, _steps),
         ("RepeatVector", _repeat),
     )
 )

@@ -15,6 +15,7 @@ from reconstruct.inference.dueling import dueling
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.graphs import graphs
 from reconstruct.inference.shapes import ENLARGING, MERGING
+from reconstruct.inference.states import step_of_decoder
 from reconstruct.inference.structure import Wiring
 
 MOST_NODES = 800
@@ -49,6 +50,8 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
             cost=3.0 if evidence.lists_all else 0.0,
             reason="the layers follow one another, with others between them that the file does not list",
         )
+    if not merging and (decoder := step_of_decoder(layers)) is not None:
+        yield decoder
     by_depth = evidence.lists_all and evidence.ordered and evidence.known is None
     if (shared := towers(layers)) is not None:
         for wiring in graphs(*shared, until=until):
@@ -84,7 +87,10 @@ def orders(
     entries: Iterable[tuple[int, ...]] = [wiring.inputs]
     ends: Iterable[tuple[int, ...]] = [wiring.outputs]
     if inputs is not None and len(inputs) == len(wiring.inputs) <= MOST_PERMUTED:
-        wanted = {i: [taken_by(wiring.nodes[j].layer) for j in wiring.users(i)] for i in wiring.inputs}
+        wanted = {
+            i: [taken_by(n.layer) for n in wiring.nodes if n.inputs[:1] == (i,)]  # and not as a state to start with
+            for i in wiring.inputs
+        }
         entries = (
             order
             for order in itertools.permutations(wiring.inputs)
@@ -122,16 +128,19 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
     """What stands around each node: those that follow it, along its first user, and whether weights follow at all."""
     nodes = wiring.nodes
     users = [wiring.users(i) for i in range(len(nodes))]
-    weighted_after = [False] * len(nodes)
-    for i in range(len(nodes) - 1, -1, -1):
-        weighted_after[i] = any(weighted_after[j] or weighted(nodes[j].layer) for j in users[i])
     classes = frozenset(n.layer.class_name for n in nodes)
     enlarged = [False] * len(nodes)
     for i, node in enumerate(nodes):
         enlarged[i] = any(enlarged[j] or _enlarges(wiring, j) for j in node.inputs)
+    judge = _judges_from(wiring, enlarged)
+    weighted_after = [False] * len(nodes)
+    for i in range(len(nodes) - 1, -1, -1):
+        own = [j for j in users[i] if j < judge or i >= judge]  # what a generator makes is the last of it
+        weighted_after[i] = any(weighted_after[j] or weighted(nodes[j].layer) for j in own)
     listed = [i for i, n in enumerate(nodes) if not n.layer.name.startswith(UNLISTED)]
     apart = any(nodes[i].layer.class_name in ACTIVATION_LAYERS and weighted_after[i] for i in listed)
     base = replace(base, classes=classes, apart=apart)
+    judges = [base.discriminates or i >= judge for i in range(len(nodes))]
     ends = [given_by(nodes[i].layer, Channels(None, None)).channels or 0 for i in wiring.outputs]
     found = []
     for i, node in enumerate(nodes):
@@ -145,8 +154,23 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
             following = before(wiring, i)
         last = not weighted_after[i]
         beside = tuple(n for j, n in zip(wiring.outputs, ends, strict=True) if j != i)
-        found.append(replace(base, following=tuple(following), last=last, enlarged=enlarged[i], beside=beside))
+        judged = i < judge < len(nodes)
+        place = replace(base, discriminates=judges[i], generates=judged, enlarged=enlarged[i] and not judges[i])
+        found.append(replace(place, following=tuple(following), last=last, beside=beside))
     return found
+
+
+def _judges_from(wiring: Wiring, enlarged: Sequence[bool]) -> int:
+    """The node from which on a discriminator judges the images that a generator has made in the same model, as in the
+    `gan` of Keras's examples/mnist_acgan.py; how many nodes there are where none does."""
+    nodes = wiring.nodes
+    ends = [given_by(nodes[i].layer, Channels(None, None)) for i in wiring.outputs]
+    if [end.channels for end in ends] == [1] and nodes[wiring.outputs[0]].layer.class_name == "Dense":
+        for i, node in enumerate(nodes):
+            image = node.layer.class_name == "Conv2D" and taken_by(node.layer) in (Channels(1, 3), Channels(3, 3))
+            if image and enlarged[i]:
+                return i
+    return len(nodes)
 
 
 def _enlarges(wiring: Wiring, i: int) -> bool:

@@ -78,6 +78,24 @@ def pictures_given_back() -> Any:
     return keras.Sequential([L.Input((784,)), *hidden, L.Dense(784, activation="sigmoid")])
 
 
+def smaller_and_as_large_again() -> Any:
+    """The convolutional autoencoder of the Keras blog: without "same" in one layer 16 become 14, which 28 come of."""
+
+    def layer(filters: int, padding: str = "same") -> Any:
+        return L.Conv2D(filters, 3, padding=padding, activation="relu")
+
+    encoder = [n for filters in (6, 4, 4) for n in (layer(filters), L.MaxPooling2D(padding="same"))]
+    decoder = [layer(4), L.UpSampling2D(), layer(4), L.UpSampling2D(), layer(6, "valid"), L.UpSampling2D()]
+    last = L.Conv2D(1, 3, padding="same", activation="sigmoid")
+    return keras.Sequential([L.Input((28, 28, 1)), *encoder, *decoder, last])
+
+
+def as_many_classes_as_numbers() -> Any:
+    """No layer gives fewer numbers than go in, as an autoencoder's would."""
+    hidden = [L.Dense(units, activation="relu") for units in (8, 10, 10)]
+    return keras.Sequential([L.Input((3,)), *hidden, L.Dense(3, activation="softmax")])
+
+
 def forecast() -> Any:
     x = [L.Conv1D(8, 2, activation="relu"), L.MaxPooling1D(), L.Flatten(), L.Dense(5, activation="relu"), L.Dense(1)]
     return keras.Sequential([L.Input((4, 1)), *x])
@@ -88,6 +106,7 @@ def forecast() -> Any:
     [
         *(conditional_generator, tagger, colours, cropped_by_nothing, padded_behind_the_first, pools_alike),
         *(features_of_varied_images, pictures_given_back, forecast),
+        *(smaller_and_as_large_again, as_many_classes_as_numbers),
     ],
 )
 def test_weights_and_input_shapes_tell_what_authors_usually_do(build: Callable[[], Any], tmp_path: Path) -> None:

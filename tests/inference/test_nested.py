@@ -82,6 +82,27 @@ def test_the_name_of_a_discriminator_tells_its_activations_and_strides(
     assert pooled is (slope is None)
 
 
+def test_what_a_generator_makes_is_judged_in_the_same_model(tmp_path: Path) -> None:
+    leaky = {"activation": keras.layers.LeakyReLU(0.2)}
+    generator = [
+        L.Dense(7 * 7 * 32, activation="relu"),
+        L.Reshape((7, 7, 32)),
+        L.Conv2DTranspose(16, 3, strides=2, padding="same", activation="relu"),
+        L.Conv2DTranspose(1, 3, strides=2, padding="same", activation="tanh"),
+    ]
+    strided = [L.Conv2D(filters, 3, strides=2, padding="same", **leaky) for filters in (8, 16, 32)]
+    discriminator = [*strided, L.Flatten(), L.Dense(1, activation="sigmoid")]
+    entry = L.Input((100,))
+    image = keras.Sequential(generator)(entry)
+    keras.Model(entry, keras.Sequential(discriminator)(image)).save_weights(tmp_path / "gan.h5")
+    found = inferred(tmp_path / "gan.h5", (100,))
+    convolutions = [n for n in found if "Conv2D" in n.class_name]
+    assert [n.config["strides"] for n in convolutions] == [[2, 2]] * 5
+    assert [n.config["padding"] for n in convolutions] == ["same"] * 5
+    assert [n.config["activation"] for n in convolutions[:2]] == ["relu", "tanh"]
+    assert [n.config["alpha"] for n in found if n.class_name == "LeakyReLU"] == [0.2] * 3
+
+
 def test_an_activation_behind_a_normalisation_can_be_set(tmp_path: Path) -> None:
     path = nested([L.Dense(8), L.BatchNormalization(), L.Dense(1)], (4,), tmp_path / "w.h5")
     name = next(n.name for n in inferred(path, (4,)) if n.class_name == "BatchNormalization")
