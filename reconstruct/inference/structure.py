@@ -275,13 +275,13 @@ class _Search:
 
     def run(self) -> Iterator[Form]:
         """All forms: at first those that cost little more than the least that each choice may, then ever more."""
-        found: set[tuple[int, ...]] = set()
+        found: set[tuple[Any, ...]] = set()
         limit = 0.0
         while True:
             limit = max(limit, self.lowest(0)) + STEP
             self.cut = False
             for layers, shapes, cost in self.within(limit):
-                mark = tuple(map(id, layers))
+                mark = *map(id, layers), shapes
                 if mark not in found:
                     found.add(mark)
                     yield Form(self.wiring, layers, shapes, cost)
@@ -335,7 +335,7 @@ class _Search:
     def choices(self, i: int, state: tuple[Shape, ...]) -> list[tuple[Layer | None, Shape, float]]:
         node = self.wiring.nodes[i]
         if not node.inputs:
-            return [(node.layer, shape, cost) for shape, cost in self.starts[i]]
+            return [(node.layer, shape, cost) for shape, cost in sorted(self.starts[i], key=lambda start: start[1])]
         by_node = dict(zip(self.live[i], state, strict=True))
         shapes = tuple(by_node[j] for j in node.inputs)
         key = i, shapes
