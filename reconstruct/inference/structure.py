@@ -21,7 +21,8 @@ from reconstruct.inference.context import Context, Option
 from reconstruct.inference.shapes import ENLARGING, Shape, pools, spatial
 
 MOST_STATES = 400_000
-STEP = 2.0  # of the cost, above the least that each choice may have, in which forms are looked for
+STEP = 2.0  # of the cost, above the least that each choice may have, in which forms are looked for first
+LONGER, MUCH_LONGER = 1.4, 4.0  # times as long is the next step
 OTHER_SIZE = 8.0  # of an autoencoder that gives images of another size than it takes
 
 
@@ -276,9 +277,10 @@ class _Search:
     def run(self) -> Iterator[Form]:
         """All forms: at first those that cost little more than the least that each choice may, then ever more."""
         found: set[tuple[Any, ...]] = set()
-        limit = 0.0
+        limit, step = 0.0, STEP
         while True:
-            limit = max(limit, self.lowest(0)) + STEP
+            lowest = self.lowest(0)
+            limit = max(limit, lowest) + step
             self.cut = False
             for layers, shapes, cost in self.within(limit):
                 mark = *map(id, layers), shapes
@@ -287,6 +289,8 @@ class _Search:
                     yield Form(self.wiring, layers, shapes, cost)
             if not self.cut or self.over():
                 return
+            # Where no step has reached more layers, there may be no form at all, which all that there is has to show
+            step *= LONGER if self.lowest(0) > lowest else MUCH_LONGER
 
     def within(self, limit: float) -> Iterator[tuple[tuple[Layer | None, ...], tuple[Shape, ...], float]]:
         """Layers, shapes and costs of the forms that cost no more, by cost."""
