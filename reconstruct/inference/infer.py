@@ -27,6 +27,7 @@ from reconstruct.inference.entries import starts_of
 from reconstruct.inference.evaluator import Evaluator
 from reconstruct.inference.evidence import Evidence, gather, with_inputs
 from reconstruct.inference.flat import by_flat_images
+from reconstruct.inference.forms import forms, relaxed
 from reconstruct.inference.forward import Weights
 from reconstruct.inference.hints import Hints
 from reconstruct.inference.known import readings
@@ -39,7 +40,8 @@ from reconstruct.inference.ranges import given
 from reconstruct.inference.search import Search
 from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spatial
 from reconstruct.inference.states import encodes, with_states
-from reconstruct.inference.structure import Form, Wiring, forms, relaxed, tied
+from reconstruct.inference.structure import Form, Wiring
+from reconstruct.inference.tied import tied
 from reconstruct.inference.undecided import refined, undecided, undecided_forms
 from reconstruct.inference.unlisted import activated
 from reconstruct.inference.wiring import contexts, orders, wirings

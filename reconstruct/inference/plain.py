@@ -9,7 +9,8 @@ from reconstruct.artifact import Layer
 from reconstruct.inference.choices import STRUCTURAL_FIELDS, structural
 from reconstruct.inference.context import Context, Option
 from reconstruct.inference.shapes import Shape, per_axis, spatial
-from reconstruct.inference.structure import Form, opens_block
+from reconstruct.inference.structure import Form
+from reconstruct.inference.tied import opens_block
 
 Options = dict[tuple[int, tuple[Shape, ...]], list[Option]]
 

@@ -19,14 +19,15 @@ def encodes(name: str) -> bool:
     return re.search(r"(?<!auto)(?<!auto[-_])encod", name.lower()) is not None
 
 
-def with_states(wiring: Wiring, encodes: bool) -> Iterator[Wiring]:
-    """The wiring, and what gives the states of a last LSTM instead: first where the file `encodes` words."""
+def with_states(wiring: Wiring, of_encoder: bool) -> Iterator[Wiring]:
+    """The wiring, and what gives the states of a last LSTM instead: first for words in a file that is called
+    after an encoder."""
     states = _with_states(wiring)
     words = any(node.layer.class_name == "Embedding" for node in wiring.nodes)
-    if states is not None and encodes and words:
+    if states is not None and of_encoder and words:
         yield states
     yield wiring
-    if states is not None and not (encodes and words):
+    if states is not None and not (of_encoder and words):
         yield replace(states, cost=states.cost + 3.0)
 
 

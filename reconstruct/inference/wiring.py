@@ -161,8 +161,8 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
 
 
 def _judges_from(wiring: Wiring, enlarged: Sequence[bool]) -> int:
-    """The node from which on a discriminator judges the images that a generator has made in the same model, as in the
-    `gan` of Keras's examples/mnist_acgan.py; how many nodes there are where none does."""
+    """The node from which on a discriminator judges the images that a generator has made in the same model, as in
+    the `combined` model of Keras-GAN's dcgan.py; how many nodes there are where none does."""
     nodes = wiring.nodes
     ends = [given_by(nodes[i].layer, Channels(None, None)) for i in wiring.outputs]
     if [end.channels for end in ends] == [1] and nodes[wiring.outputs[0]].layer.class_name == "Dense":

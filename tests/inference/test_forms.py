@@ -7,8 +7,9 @@ from reconstruct.artifact import Layer, Tensor
 from reconstruct.inference.chains import chain
 from reconstruct.inference.choices import fits, structural
 from reconstruct.inference.context import Context
+from reconstruct.inference.forms import forms
 from reconstruct.inference.shapes import Shape
-from reconstruct.inference.structure import Starts, Wiring, forms
+from reconstruct.inference.structure import Starts, Wiring
 from reconstruct.inference.wiring import contexts
 
 
