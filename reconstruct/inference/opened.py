@@ -119,6 +119,7 @@ def _common(
     return best if together[best] <= apart + UNLIKE * (len(different) - 1) else None
 
 
+LEAST_UNIFORM = 3  # layers
 MOST_COST = 7.0  # of an alternative that is tried in place of another
 
 
@@ -144,6 +145,17 @@ def changes(each: Open, values: Values) -> Iterator[tuple[float, Sequence[Key], 
                 least = min(cost.get(value, MOST_COST) for cost in costs)
                 if least < MOST_COST:
                     yield least, keys, value
+
+
+def uniform(each: Open) -> Iterator[Values]:
+    """The likeliest values with one activation for all hidden layers of any class, and for all but the first."""
+    hidden = [key for key in each.fields if key[1] == "activation" and not each.contexts[key[0]].last]
+    if len(hidden) < LEAST_UNIFORM:
+        return
+    shared = set.intersection(*({value for value, _ in each.fields[key]} for key in hidden))
+    for value in (value for value, _ in each.fields[hidden[-1]] if value in shared):
+        for keys in (hidden, hidden[1:]):
+            yield {**each.best(), **dict.fromkeys(keys, value)}
 
 
 def patterns(each: Open, alike: bool = True) -> Iterator[Values]:

@@ -18,7 +18,7 @@ from reconstruct.artifact import Layer
 from reconstruct.inference.agreement import Examples, distance, error
 from reconstruct.inference.evaluator import Evaluator, described
 from reconstruct.inference.forward import NotComputed
-from reconstruct.inference.opened import Open, Values, changes, moves, opened, patterns
+from reconstruct.inference.opened import Open, Values, changes, moves, opened, patterns, uniform
 from reconstruct.inference.solution import Solution, agreeing
 from reconstruct.inference.structure import Form, neighbours
 from reconstruct.inference.window import Window, window
@@ -151,7 +151,12 @@ class Search:
     def _around(
         self, each: Open, values: Values, seen: list[Any], number: Iterator[int], until: float
     ) -> Solution | None:
-        """All that is one choice away from the likeliest model, the likelier first, until then."""
+        """Models with one activation for all hidden layers, then all that is one choice away from the likeliest, the
+        likelier first, until then."""
+        for changed in uniform(each):
+            found = self._try(each, changed, seen, number)
+            if found is not None or time.monotonic() > until:
+                return found
         near: list[tuple[float, Open, Values]] = [(c, each, dict.fromkeys(k, v)) for c, k, v in changes(each, values)]
         for other, kept in self._neighbours(each, values):
             near.append((other.form.cost - each.form.cost, other, kept))
