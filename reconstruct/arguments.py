@@ -86,7 +86,7 @@ Settings = Annotated[
     typer.Option("--set", metavar="LAYER.FIELD=VALUE", help="a choice that weights leave open; repeatable"),
 ]
 Budget = Annotated[
-    float | None, typer.Option("--budget", metavar="SECONDS", help="how long examples may be searched (120)")
+    float | None, typer.Option("--budget", metavar="SECONDS", min=1, help="how long a model may be searched for (120)")
 ]
 Examples = Annotated[
     Path | None, typer.Option("--examples", metavar="E.npz", help="x0… and y0…: inputs and their true outputs")
@@ -182,7 +182,8 @@ def settings_of(texts: Sequence[str] | None) -> dict[str, Any]:
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals or "." not in name:
-            raise typer.BadParameter(f"{text!r} is no choice; write dense_2.activation=tanh", param_hint="--set")
+            message = f"{text!r} is not LAYER.FIELD=VALUE, such as dense_2.activation=tanh"
+            raise typer.BadParameter(message, param_hint="--set")
         try:
             found[name.strip()] = json.loads(value)
         except ValueError:

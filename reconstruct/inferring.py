@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,10 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     if lost:
         recovery.stop("a model with placeholders cannot run")
         return
+    if examples is not None and (wrong := _other_inputs(recovery, examples[0])) is not None:
+        recovery.stop(wrong.message)
+        recovery.add(wrong)
+        return
     if options.examples is None or examples is None:
         recovery.stop("only examples can say what a model of inferred architecture computed")
         _run(recovery)
@@ -65,10 +69,32 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     result.verification = verdict.verification
     recovery.add(*verdict.findings)
     result.status = _status(inferred, verdict)
+    if verdict.agrees:
+        recovery.add(_held_back(inferred, len(examples[0][0])))
     recovery._expected = [(list(examples[0]), keras_3.run(recovery.model, examples[0]))]
     if not verdict.agrees:
         message = "no choice that was tried within the budget agrees with the examples; this is the nearest"
         recovery.add(Finding("examples_disagree", "warning", "model", message, "--budget, --set"))
+
+
+def _held_back(inferred: Inferred, rows: int) -> Finding:
+    """How many of the examples took no part in the search."""
+    if not inferred.held_back:
+        message = "one example decides and leaves none to confirm what it decided, so that nothing is verified"
+        return Finding("examples_held_back", "warning", "model", message, "give two or more; 8 are better")
+    decided = rows - inferred.held_back
+    agree = "agree as well" if inferred.confirmed else "do not all agree"
+    message = f"{decided} of {rows} examples decided; {inferred.held_back} took no part in the search and {agree}"
+    return Finding("examples_held_back", "info" if inferred.confirmed else "warning", "model", message)
+
+
+def _other_inputs(recovery: Recovery, xs: Sequence[Any]) -> Finding | None:
+    """Where the examples have more or fewer inputs than the model."""
+    shapes = [str(tuple(x.shape)[1:]) for x in recovery.model.inputs]
+    if len(xs) == len(shapes):
+        return None
+    message = f"the examples have {len(xs)} input arrays (x0…), and the model {len(shapes)} inputs, {', '.join(shapes)}"
+    return Finding("examples_disagree", "warning", "model", message, "give an array for each, in this order")
 
 
 def _build_with(recovery: Recovery, artifact: Artifact, inferred: Inferred, given: Mapping[str, Any]) -> list[Finding]:

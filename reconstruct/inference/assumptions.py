@@ -22,12 +22,23 @@ def unmet(model: Layer, settings: Mapping[str, Any]) -> Iterator[Finding]:
     for key in settings:
         name, _, field_name = key.rpartition(".")
         layer = layers.get(name)
-        if layer is not None and field_of(layer, field_name) is not None:
+        found = None if layer is None else field_of(layer, field_name)
+        if found is not None and _same(found, settings[key]):
             continue
-        reason = f"no layer is called {name!r}" if layer is None else f"{layer.class_name} has no {field_name!r} to set"
+        if layer is None:
+            reason = f"no layer is called {name!r}"
+        elif found is None:
+            reason = f"{layer.class_name} has no {field_name!r} to set"
+        else:
+            reason = f"it is {found!r} by the weights"
         hint = f"the layers are: {', '.join(list(layers)[:20])}{', …' if len(layers) > 20 else ''}"
         message = f"the setting {key!r} changes nothing: {reason}"
         yield Finding("setting_unused", "warning", "model", message, hint if layer is None else "")
+
+
+def _same(found: Any, said: Any) -> bool:
+    """Whether a field has the value that was said; one number may be said for all axes."""
+    return bool(found == said or found == [said] * len(found) if isinstance(found, list | tuple) else found == said)
 
 
 def of_numbers(
@@ -74,6 +85,13 @@ def of_structure(form: Form, fitting: Iterable[Form]) -> Iterator[dict[str, Any]
             message = f"{layer.class_name} {layer.name!r} is taken to have {name} {field_of(layer, name)!r}"
             setting = f"{layer.name}.{name}" if layer.path else None
             yield assumption(layer.path or "model", message, alternatives[:6], setting)
+
+
+def of_orders(pairs: Iterable[tuple[str, int, int]]) -> Iterator[dict[str, Any]]:
+    """Inputs and outputs that the examples do not tell apart."""
+    for kind, i, j in pairs:
+        message = f"{kind}s {i} and {j} (from 0) might be the other way round: the examples do not tell them apart"
+        yield assumption("model", message, (), None)
 
 
 def of_inputs(model: Layer) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +30,15 @@ def text(model: Layer, assumptions: Sequence[Mapping[str, Any]], source: str, wr
     for each in assumptions:
         if each.get("set"):
             name, _, what = str(each["set"]).removeprefix("--set ").removesuffix("=VALUE").rpartition(".")
-            others = ", ".join(repr(v) for v in each.get("alternatives", ())[:4])
+            others = ", ".join(repr(v) for v in each.get("alternatives", ()))
             comments.setdefault(name, []).append(f"{what} is assumed" + (f" (or {others})" if others else ""))
     variables: dict[Ref, str] = {}
+    several = frozenset(layer.name for layer in graph.layers if layer.config.get("return_state"))
+
+    def named(ref: Ref) -> str:
+        variable = variables[replace(ref, output=0)]
+        return f"{variable}[{ref.output}]" if ref.layer in several else variable
+
     lines = []
     before: str | None = None
     for layer in graph.layers:
@@ -43,11 +49,11 @@ def text(model: Layer, assumptions: Sequence[Mapping[str, Any]], source: str, wr
             lines.append({"variable": variable, "expression": expression, "comment": comment})
             for k, call in enumerate(layer.calls):
                 variables[Ref(layer.name, k)] = _variable(f"{layer.name}_on_{k}", variables)
-                expression = variable + _called(call, variables)
+                expression = variable + _called(call, named)
                 lines.append({"variable": variables[Ref(layer.name, k)], "expression": expression, "comment": ""})
             continue
         if layer.class_name != "InputLayer":
-            expression += f"({before})" if graph.sequential else _called(layer.calls[0], variables)
+            expression += f"({before})" if graph.sequential else _called(layer.calls[0], named)
         variables[Ref(layer.name)] = before = variable
         lines.append({"variable": variable, "expression": expression, "comment": comment})
     if graph.sequential:
@@ -56,7 +62,7 @@ def text(model: Layer, assumptions: Sequence[Mapping[str, Any]], source: str, wr
             lines[1]["expression"] = lines[1]["expression"].removesuffix("(x)") + "(inputs)"
         inputs, outputs = "inputs", lines[-1]["variable"]
     else:
-        inputs, outputs = (_listed([variables[r] for r in refs_in(v)]) for v in (graph.inputs, graph.outputs))
+        inputs, outputs = (_listed([named(ref) for ref in refs_in(v)]) for v in (graph.inputs, graph.outputs))
     return templates.render(
         "inference/code.py.jinja",
         source=_one_line(source).replace("\\", "/").replace('"', "'"),
@@ -83,15 +89,12 @@ def _expression(layer: Layer) -> str:
     return f"layers.{layer.class_name}({', '.join(parts)})"
 
 
-def _called(call: Call, variables: Mapping[Ref, str]) -> str:
-    def named(value: Any) -> str:
-        if isinstance(value, list):
-            return _listed([named(v) for v in value])
-        variable = variables[replace(value, output=0)]
-        return f"{variable}[{value.output}]" if value.output else variable
+def _called(call: Call, named: Callable[[Ref], str]) -> str:
+    def given(value: Any) -> str:
+        return _listed([given(v) for v in value]) if isinstance(value, list) else named(value)
 
-    arguments = [named(a) for a in call.args if isinstance(a, list | Ref)]
-    arguments += [f"{key}={named(a)}" for key, a in call.kwargs.items() if isinstance(a, list | Ref)]
+    arguments = [given(a) for a in call.args if isinstance(a, list | Ref)]
+    arguments += [f"{key}={given(a)}" for key, a in call.kwargs.items() if isinstance(a, list | Ref)]
     return f"({', '.join(arguments)})"
 
 

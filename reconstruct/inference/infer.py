@@ -18,6 +18,7 @@ from reconstruct.inference.assumptions import (
     of_functions,
     of_inputs,
     of_numbers,
+    of_orders,
     of_structure,
     unmet,
 )
@@ -42,7 +43,7 @@ from reconstruct.inference.shapes import ENLARGING, MERGING, Shape, pools, spati
 from reconstruct.inference.states import encodes, with_states
 from reconstruct.inference.structure import Form, Wiring
 from reconstruct.inference.tied import tied
-from reconstruct.inference.undecided import refined, undecided, undecided_forms
+from reconstruct.inference.undecided import refined, undecided, undecided_forms, undecided_orders
 from reconstruct.inference.unlisted import activated
 from reconstruct.inference.wiring import contexts, orders, wirings
 from reconstruct.objects.missing import Missing
@@ -55,6 +56,8 @@ FORMS_LEFT_SECONDS = 5.0  # for other forms that agree with the examples as well
 WIRING_SHARE = 0.3  # of the time, in computing, for what is called on what
 FORMS_AT_ONCE = 4
 LOOK_SECONDS = 5.0  # in one round, for wirings that were not looked at before
+_MORE = "say what shape its inputs have (--input-shape), or give --examples"
+_LESS = "correct --input-shape: one for each input, in their order; without any, the report lists what fits"
 MOST_ALIKE = 40  # forms whose layers treat the sides of square images unlike, all of a kind alike
 
 
@@ -86,6 +89,9 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
     candidates = _forms(known, base, moments, hints, until)
     if hints.examples is None:
         first = next(candidates, None)
+        if first is None and hints.input_shape is not None:
+            reason = f"no model was found that takes inputs of {' and '.join(map(_said, hints.input_shape))}, as said"
+            return _held(artifact, evidence, reason, _LESS)
         if first is None:
             return _held(artifact, evidence, "no model was found that all shapes fit")
         best = opened(*first)
@@ -103,18 +109,19 @@ def infer(artifact: Artifact, hints: Hints, say: Callable[[str], None] = lambda 
         best = opened(*first)
         result = _inferred(artifact, evidence, dialect, best, best.best(), first[1], hints)
         return replace(result, examples_agree=False)
-    left, forms_left = None, []
+    left = None
+    unsure: list[Mapping[str, Any]] = []
     if found.solved:
         found = refined(evaluator, examples, found, until + 5)
         left = undecided(evaluator, examples, found, until + 5)
-        forms_left = list(undecided_forms(evaluator, examples, found, time.monotonic() + FORMS_LEFT_SECONDS))
+        fitting = undecided_forms(evaluator, examples, found, time.monotonic() + FORMS_LEFT_SECONDS)
+        unsure += of_structure(found.open.form, fitting)
+        unsure += of_orders(undecided_orders(evaluator, examples, found))
     around = contexts(found.open.form.wiring, base)
     result = _inferred(artifact, evidence, dialect, found.open, found.values, around, hints, left)
-    if forms_left:
-        more = of_structure(found.open.form, forms_left)
-        result = replace(result, assumptions=(*result.assumptions, *more))
     return replace(
         result,
+        assumptions=(*result.assumptions, *unsure),
         examples_agree=found.solved,
         confirmed=found.confirmed,
         held_back=examples.held_back if found.solved else 0,
@@ -304,9 +311,14 @@ def held(artifact: Artifact, reason: str) -> Inferred:
     return _held(artifact, gather(artifact), reason)
 
 
-def _held(artifact: Artifact, evidence: Evidence, reason: str) -> Inferred:
+def _said(shape: Sequence[int | None] | None) -> str:
+    """An input shape as `--input-shape` takes it."""
+    return "any shape" if shape is None else ",".join("any" if n is None else str(n) for n in shape)
+
+
+def _held(artifact: Artifact, evidence: Evidence, reason: str, hint: str = _MORE) -> Inferred:
     """A placeholder for each layer in the file's order, so that nothing of it is lost."""
-    missing = Missing("wiring", "", f"{reason}, so that what is called on what is not known", _MORE)
+    missing = Missing("wiring", "", f"{reason}, so that what is called on what is not known", hint)
     entry = Layer("InputLayer", "input", {"name": "input", "batch_shape": [None, None]}, path="model/input")
     held = [
         f.layer if is_placeholder(f.layer) else placeholder(f.layer, replace(missing, name=f.layer.class_name))
@@ -315,10 +327,8 @@ def _held(artifact: Artifact, evidence: Evidence, reason: str) -> Inferred:
     ]
     graph = Graph((entry, *held))
     model = Layer("Sequential", "model", {"name": "model"}, graph=graph, path="model")
-    finding = Finding("not_wired", "error", "model", f"{reason}: the model holds all tensors and cannot run", _MORE)
+    finding = Finding("not_wired", "error", "model", f"{reason}: the model holds all tensors and cannot run", hint)
     return Inferred(artifact.replace(model=model, dialect=KERAS_3), (), (*findings_of(evidence), finding))
 
-
-_MORE = "say what shape its inputs have (--input-shape), or give --examples"
 
 __all__ = ["Inferred", "held", "infer"]

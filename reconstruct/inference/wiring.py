@@ -15,7 +15,7 @@ from reconstruct.inference.dueling import dueling
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.graphs import graphs
 from reconstruct.inference.shapes import ENLARGING, MERGING
-from reconstruct.inference.states import step_of_decoder
+from reconstruct.inference.states import steps_of_decoder
 from reconstruct.inference.structure import Wiring
 
 MOST_NODES = 800
@@ -50,8 +50,8 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
             cost=3.0 if evidence.lists_all else 0.0,
             reason="the layers follow one another, with others between them that the file does not list",
         )
-    if not merging and (decoder := step_of_decoder(layers)) is not None:
-        yield decoder
+    if not merging:
+        yield from steps_of_decoder(layers)
     by_depth = evidence.lists_all and evidence.ordered and evidence.known is None
     if (shared := towers(layers)) is not None:
         for wiring in graphs(*shared, until=until):

@@ -95,6 +95,14 @@ def test_inputs_of_unlike_sizes_are_looked_at_in_as_many_other_rows() -> None:
     assert result.confirmed
 
 
+@pytest.mark.parametrize("values", [2, 1])
+def test_floats_that_an_embedding_takes_are_indices_however_few_there_are(values: int) -> None:
+    flags = artifact(group("embedding_1", (2, 4)), group("flatten_1"), group("dense_1", (24, 3), (3,)))
+    x = RNG.integers(0, values, (10, 6)).astype("float32")
+    result = infer(flags, Hints(examples=([x], [computed(flags, x, {}, {}, {})]), budget=30))
+    assert result.examples_agree
+
+
 def test_held_back_examples_that_differ_do_not_confirm() -> None:
     outputs = computed(MLP, INPUTS, *FIELDS)
     outputs[-1] += 1
