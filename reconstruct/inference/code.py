@@ -68,6 +68,7 @@ def text(model: Layer, assumptions: Sequence[Mapping[str, Any]], source: str, wr
         source=_one_line(source).replace("\\", "/").replace('"', "'"),
         written=repr(written),
         lines=lines,
+        assumed=bool(assumptions),
         inputs=inputs,
         outputs=outputs,
     )

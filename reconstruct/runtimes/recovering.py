@@ -118,13 +118,17 @@ def recovered(
         on_progress=say,
     )
     result = write(recovery, output, hint.get("write_differing", False), hint.get("target"), pool)
-    if hint.get("code") is not None and result["status"] != "failed":
-        try:
-            writing.write_text(hint["code"], recovery.code(output))
-        except ReconstructError as error:  # the model is written all the same
-            recovery.add(Finding("code_not_written", "warning", hint["code"], error.message, error.hint))
-            return recovery.report
-    return result
+    if hint.get("code") is None or result["status"] == "failed":
+        return result
+    try:
+        writing.write_text(hint["code"], recovery.code(output))
+    except ReconstructError as error:  # the model is written all the same
+        message = f"{hint['code']} was not written: {error.message}"
+        recovery.add(Finding("code_not_written", "warning", hint["code"], message, error.hint))
+    else:
+        message = f"{hint['code']} builds the model and loads its weights, with what is assumed in comments"
+        recovery.add(Finding("code_written", "info", hint["code"], message))
+    return recovery.report
 
 
 def write(
