@@ -15,9 +15,11 @@ from reconstruct.inference.structure import Node, Wiring
 MOST_CHAINS = 80
 
 
-def channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
+def channels_first(layers: Sequence[Layer], flatten: bool = False) -> Iterator[Layer]:
     """The layers of a model whose images have channels first, as Theano wants them: they are turned at the start, and
-    back before they are flattened or given."""
+    back before they are flattened or given. Where `flatten` is told so too, it turns them itself before it flattens
+    them (Keras 2.2, layers/core.py, Flatten.call), so that they stay as they are.
+    """
     entry = [n for n in layers if n.class_name == "InputLayer"][:1]
     yield from entry
     flat = False
@@ -27,7 +29,8 @@ def channels_first(layers: Sequence[Layer]) -> Iterator[Layer]:
             continue
         if not flat and layer.class_name in ("Flatten", "Reshape"):
             flat = True
-            yield Layer("Permute", "channels_first", {"dims": [3, 1, 2]})
+            if not flatten:
+                yield Layer("Permute", "channels_first", {"dims": [3, 1, 2]})
         flat = flat or layer.class_name.startswith("Global")
         yield layer
     if not flat:

@@ -39,7 +39,11 @@ def _wirings(evidence: Evidence, until: float) -> Iterator[Wiring]:
     inputs = sum(n.class_name == "InputLayer" for n in layers)
     if not merging and inputs < 2:
         if any("Conv2D" in n.class_name for n in layers):
-            yield replace(chain(list(channels_first(layers))), cost=2.0, reason="images have their channels first")
+            reason = "images have their channels first"
+            yield replace(chain(list(channels_first(layers))), cost=2.0, reason=reason)
+            if any(n.class_name == "Flatten" for n in layers):
+                reason += ", which Flatten knows"
+                yield replace(chain(list(channels_first(layers, flatten=True))), cost=2.5, reason=reason)
         boundaries = frozenset(f.layer.name for f in evidence.layers if f.starts_model)
         if evidence.lists_all and evidence.ordered:
             yield chain(layers)
