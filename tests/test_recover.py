@@ -256,6 +256,13 @@ def test_examples_that_do_not_fit(tmp_path: Path, name: str, says: str) -> None:
     assert any(says in message for message in messages)
 
 
+def test_inputs_with_unlike_numbers_of_examples_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "e.npz", x0=np.zeros((8, 3)), x1=np.zeros((5, 3)), y0=np.zeros((8, 2)))
+    recovery = reconstruct.recover(MLP.path, examples=tmp_path / "e.npz", pool=NoPool())
+    assert recovery.status == "failed"
+    assert "x0 8, x1 5" in str((recovery.result.error or {})["message"])
+
+
 @pytest.mark.parametrize("shape", [[3], [[3]], (3,)])
 def test_an_input_shape_where_the_file_has_none(tmp_path: Path, shape: Any) -> None:
     path = write_h5(tmp_path / "open.h5", [dense()], {"d": WEIGHTS})

@@ -28,11 +28,10 @@ def read_examples(path: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
     if any(array.ndim and len(array) == 0 for array in (*xs, *ys)):
         hint = "each array has a row for each example"
         raise ReadError(f"an array of {path} has no rows", path=path, hint=hint)
-    rows = {
-        f"{k}{i}": len(array) for k, arrays in (("x", xs), ("y", ys)) for i, array in enumerate(arrays) if array.ndim
-    }
-    if len(set(rows.values())) > 1:
-        listed = ", ".join(f"{name} {count}" for name, count in rows.items())
-        hint = "each array has a row for each example"
-        raise ReadError(f"the arrays of {path} have different numbers of rows: {listed}", path=path, hint=hint)
+    for kind, arrays in (("x", xs), ("y", ys)):
+        rows = {f"{kind}{i}": len(array) for i, array in enumerate(arrays) if array.ndim}
+        if len(set(rows.values())) > 1:
+            listed = ", ".join(f"{name} {count}" for name, count in rows.items())
+            hint = "each array has a row for each example"
+            raise ReadError(f"the arrays of {path} have different numbers of rows: {listed}", path=path, hint=hint)
     return xs, ys
