@@ -87,7 +87,8 @@ class _Search:
         self.known: dict[State, float] = {}  # the least cost of all from a state on
         self.beyond: dict[State, float] = {}  # what it is more than, where no more is known
         self.options: dict[State, list[tuple[Layer | None, Shape, float]]] = {}
-        self.low: list[float | None] = [None] * len(nodes)  # the least that the choice for each node has cost
+        self.low: dict[int, float] = {}  # the least that the choice for a node has cost
+        self.lowest = [0.0] * (len(nodes) + 1)  # the least that all from a node on may cost, as far as it has been seen
         self.count = 0
         self.stopped = False
 
@@ -96,7 +97,7 @@ class _Search:
         found: set[tuple[Any, ...]] = set()
         limit, step = 0.0, STEP
         while True:
-            lowest = self.lowest(0)
+            lowest = self.lowest[0]
             limit = max(limit, lowest) + step
             self.cut = False
             for layers, shapes, cost in self.within(limit):
@@ -107,7 +108,7 @@ class _Search:
             if not self.cut or self.over():
                 return
             # Where no step has reached more layers, there may be no form at all, which all that there is has to show
-            step *= LONGER if self.lowest(0) > lowest else MUCH_LONGER
+            step *= LONGER if self.lowest[0] > lowest else MUCH_LONGER
 
     def within(self, limit: float) -> Iterator[tuple[tuple[Layer | None, ...], tuple[Shape, ...], float]]:
         """Layers, shapes and costs of the forms that cost no more, by cost."""
@@ -139,10 +140,6 @@ class _Search:
                     entry = (cost + own + rest, next(number), i + 1, cost + own, after, (path, (layer, shape)))
                     heapq.heappush(heap, entry)
 
-    def lowest(self, i: int) -> float:
-        """The least that all from node `i` on may cost, as far as it has been seen."""
-        return sum(low or 0.0 for low in self.low[i:])
-
     def ends(self, shapes: Mapping[int, Shape]) -> float:
         """What the shapes of the outputs cost."""
         starts = [self.starts[i] for i in self.wiring.inputs]
@@ -167,9 +164,16 @@ class _Search:
                 if shape is not None:
                     found[shape, len(found)] = option.layer, shape, option.cost
             self.options[key] = sorted(found.values(), key=lambda choice: choice[2])
-            seen = [self.low[i], *(own for _, _, own in self.options[key][:1])]
-            self.low[i] = min((low for low in seen if low is not None), default=None)
+            if self.options[key]:
+                self.seen(i, self.options[key][0][2])
         return self.options[key]
+
+    def seen(self, i: int, cost: float) -> None:
+        """Keep the least that the choice for a node has cost, which seldom changes."""
+        if cost < self.low.get(i, math.inf):
+            self.low[i] = cost
+            least = (self.low.get(k, 0.0) for k in reversed(range(len(self.wiring.nodes))))
+            self.lowest = [*itertools.accumulate(least, initial=0.0)][::-1]
 
     def next_state(self, i: int, state: tuple[Shape, ...], shape: Shape) -> tuple[Shape, ...]:
         by_node = dict(zip(self.live[i], state, strict=True))
@@ -214,12 +218,11 @@ class _Search:
         if self.stopped:
             return math.inf
         result, whole = math.inf, True
-        choices = self.choices(i, state)
-        beyond = self.lowest(i + 1)
+        choices, further = self.choices(i, state), self.lowest[i + 1]
         for _, shape, own in choices:
             if own >= result:
                 break
-            if own + beyond > left:
+            if own + further > left:
                 whole = False
                 break
             after = i + 1, self.next_state(i, state, shape)

@@ -148,6 +148,7 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
     first = taken_by(layers[0]) if layers and not spatial(layers[0].class_name) else None
     entered = first.channels if first is not None else None
     given = (hints.shapes or [None])[0]
+    called = Path(artifact.source).name
     units = [n.weights["kernel"].shape[-1] for n in layers if n.class_name == "Dense" and "kernel" in n.weights]
     return Context(
         entered=entered,
@@ -157,10 +158,10 @@ def _context(evidence: Evidence, dialect: Writer, artifact: Artifact, hints: Hin
         era=era,
         softmax=witness,
         task=hints.task,
-        told=told_by_name(Path(artifact.source).name),
+        told=told_by_name(called),
         called=evidence.called,
-        discriminates=discriminates(Path(artifact.source).name),
-        encodes=encodes(Path(artifact.source).name),
+        discriminates=discriminates(called),
+        encodes=encodes(called),
     )
 
 

@@ -152,10 +152,11 @@ def uniform(each: Open) -> Iterator[Values]:
     hidden = [key for key in each.fields if key[1] == "activation" and not each.contexts[key[0]].last]
     if len(hidden) < LEAST_UNIFORM:
         return
+    best = each.best()
     shared = set.intersection(*({value for value, _ in each.fields[key]} for key in hidden))
     for value in (value for value, _ in each.fields[hidden[-1]] if value in shared):
         for keys in (hidden, hidden[1:]):
-            yield {**each.best(), **dict.fromkeys(keys, value)}
+            yield {**best, **dict.fromkeys(keys, value)}
 
 
 def patterns(each: Open, alike: bool = True) -> Iterator[Values]:

@@ -125,11 +125,11 @@ class Search:
                 ours, wanted = corner.of_outputs(ours), corner.of_outputs(wanted)
         except (NotComputed, ValueError, IndexError, KeyError, TypeError):
             return None
-        apart = distance(ours, wanted)
+        apart, wrong = distance(ours, wanted), error(ours, wanted, self.examples.sizes)
         seen.append((apart, next(number), each, values))
         if self.best is None or apart < self.best.distance:
-            self.best = Solution(each, dict(values), error(ours, wanted, self.examples.sizes), None, distance=apart)
-        if error(ours, wanted, self.examples.sizes) > TOLERANCE:
+            self.best = Solution(each, dict(values), wrong, None, distance=apart)
+        if wrong > TOLERANCE:
             return None
         return self._confirm(each, values, apart)
 

@@ -144,7 +144,6 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
     listed = [i for i, n in enumerate(nodes) if not n.layer.name.startswith(UNLISTED)]
     apart = any(nodes[i].layer.class_name in ACTIVATION_LAYERS and weighted_after[i] for i in listed)
     base = replace(base, classes=classes, apart=apart)
-    judges = [base.discriminates or i >= judge for i in range(len(nodes))]
     ends = [given_by(nodes[i].layer, Channels(None, None)).channels or 0 for i in wiring.outputs]
     found = []
     for i, node in enumerate(nodes):
@@ -158,8 +157,8 @@ def contexts(wiring: Wiring, base: Context) -> list[Context]:
             following = before(wiring, i)
         last = not weighted_after[i]
         beside = tuple(n for j, n in zip(wiring.outputs, ends, strict=True) if j != i)
-        judged = i < judge < len(nodes)
-        place = replace(base, discriminates=judges[i], generates=judged, enlarged=enlarged[i] and not judges[i])
+        judges, judged = base.discriminates or i >= judge, i < judge < len(nodes)
+        place = replace(base, discriminates=judges, generates=judged, enlarged=enlarged[i] and not judges)
         found.append(replace(place, following=tuple(following), last=last, beside=beside))
     return found
 
