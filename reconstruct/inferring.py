@@ -51,16 +51,13 @@ def climb(recovery: Recovery, artifact: Artifact, options: Options, say: Callabl
     if lost:
         recovery.stop("a model with placeholders cannot run")
         return
-    if examples is not None and (wrong := _other_inputs(recovery, examples[0])) is not None:
-        recovery.stop(wrong.message)
-        recovery.add(wrong)
-        return
     if options.examples is None or examples is None:
         recovery.stop("only examples can say what a model of inferred architecture computed")
         _run(recovery)
         return
     say("verifying")
     try:
+        _check_inputs(recovery.model, examples[0])
         verdict = against_examples(lambda xs: keras_3.run(recovery.model, xs), options.examples, TOLERANCE)
     except BuildError as error:  # it has all tensors all the same
         recovery.stop(error.message)
@@ -88,13 +85,14 @@ def _held_back(inferred: Inferred, rows: int) -> Finding:
     return Finding("examples_held_back", "info" if inferred.confirmed else "warning", "model", message)
 
 
-def _other_inputs(recovery: Recovery, xs: Sequence[Any]) -> Finding | None:
-    """Where the examples have more or fewer inputs than the model."""
-    shapes = [str(tuple(x.shape)[1:]) for x in recovery.model.inputs]
-    if len(xs) == len(shapes):
-        return None
-    message = f"the examples have {len(xs)} input arrays (x0…), and the model {len(shapes)} inputs, {', '.join(shapes)}"
-    return Finding("examples_disagree", "warning", "model", message, "give an array for each, in this order")
+def _check_inputs(model: Any, xs: Sequence[Any]) -> None:
+    """Raises `BuildError` where the examples have more or fewer inputs than the model."""
+    shapes = [str(tuple(x.shape)[1:]) for x in model.inputs]
+    if len(xs) != len(shapes):
+        raise BuildError(
+            f"the examples have {len(xs)} input arrays (x0…), and the model {len(shapes)} inputs, {', '.join(shapes)}",
+            hint="give an array for each, in this order",
+        )
 
 
 def _build_with(recovery: Recovery, artifact: Artifact, inferred: Inferred, given: Mapping[str, Any]) -> list[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconstruct.artifact import Finding, Layer
-from reconstruct.inference.context import field_of
+from reconstruct.inference.context import field_of, means
 from reconstruct.inference.evidence import Evidence
 from reconstruct.inference.opened import Key, Open, Values
 from reconstruct.inference.structure import Form, neighbours
@@ -16,29 +16,25 @@ MOST_NEIGHBOURS = 2000
 _STRUCTURE = ("strides", "padding", "pool_size", "size", "return_sequences", "merge_mode", "target_shape", "n", "dims")
 
 
-def unmet(model: Layer, settings: Mapping[str, Any]) -> Iterator[Finding]:
+def unmet(model: Layer, form: Form, settings: Mapping[str, Any]) -> Iterator[Finding]:
     """What the user has set and no layer has: a name that is spelled otherwise, most likely."""
     layers = {n.name: n for n in model.walk() if n is not model}
-    for key in settings:
+    evidence = {node.layer.name: node.layer for node in form.wiring.nodes}
+    for key, said in settings.items():
         name, _, field_name = key.rpartition(".")
         layer = layers.get(name)
-        found = None if layer is None else field_of(layer, field_name)
-        if found is not None and _same(found, settings[key]):
-            continue
+        told = field_of(evidence[name], field_name) if name in evidence else None
         if layer is None:
             reason = f"no layer is called {name!r}"
-        elif found is None:
+        elif field_of(layer, field_name) is None:
             reason = f"{layer.class_name} has no {field_name!r} to set"
+        elif told is not None and not means(said, told):
+            reason = f"the weights say that it is {told!r}"
         else:
-            reason = f"it is {found!r} by the weights"
+            continue
         hint = f"the layers are: {', '.join(list(layers)[:20])}{', …' if len(layers) > 20 else ''}"
         message = f"the setting {key!r} changes nothing: {reason}"
         yield Finding("setting_unused", "warning", "model", message, hint if layer is None else "")
-
-
-def _same(found: Any, said: Any) -> bool:
-    """Whether a field has the value that was said; one number may be said for all axes."""
-    return bool(found == said or found == [said] * len(found) if isinstance(found, list | tuple) else found == said)
 
 
 def of_numbers(

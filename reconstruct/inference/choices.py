@@ -9,12 +9,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from reconstruct.architectures.matching import fitted, pooled
 from reconstruct.artifact import Layer
 from reconstruct.inference import priors
-from reconstruct.inference.context import ACTIVATION_LAYERS, Context, Option, field_of, inner, with_field
+from reconstruct.inference.context import ACTIVATION_LAYERS, Context, Option, field_of, inner, means, with_field
 from reconstruct.inference.resizing import between, convolutions, gaps, kinds, poolings
 from reconstruct.inference.shapes import (
     MERGES,
@@ -30,9 +29,7 @@ def structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Itera
     """The forms that the layer may have on inputs of these shapes, shapes not yet checked."""
     for option in _structural(layer, shapes, context):
         if option.layer is None or all(
-            (own := field_of(option.layer, k)) in (v, None)
-            or _listed(own) == _listed(v)
-            or (isinstance(own, list) and own == [v] * len(own))  # one number for all axes
+            (own := field_of(option.layer, k)) is None or means(v, own)
             for k, v in context.fixed.items()
             if k in STRUCTURAL_FIELDS
         ):
@@ -44,10 +41,6 @@ STRUCTURAL_FIELDS = (
     "strides padding pool_size size return_sequences return_state merge_mode target_shape n dims axis dilation_rate "
     "cropping"
 ).split()
-
-
-def _listed(value: Any) -> Any:
-    return [_listed(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _structural(layer: Layer, shapes: Sequence[Shape], context: Context) -> Iterator[Option]:

@@ -76,6 +76,19 @@ def field_of(layer: Layer, name: str) -> Any:
     return layer.config.get(name)
 
 
+def means(said: Any, value: Any) -> bool:
+    """Whether a user who says this means the value of a field: one number may be said for all axes, and lists are
+    tuples.
+
+    >>> means(2, [2, 2]), means((3, 3), [3, 3]), means(2, [2, 1])
+    (True, True, False)
+    """
+    if isinstance(value, list | tuple):
+        said = said if isinstance(said, list | tuple) else [said] * len(value)
+        return len(said) == len(value) and all(map(means, said, value))
+    return bool(said == value)
+
+
 def inner(layer: Layer) -> Layer:
     """The layer that computes, inside its wrappers."""
     return inner(next(iter(layer.children.values()))) if layer.children else layer

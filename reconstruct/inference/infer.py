@@ -301,7 +301,7 @@ def _inferred(
         assumptions.append(assumption("model", form.wiring.reason, form.wiring.alternatives, None))
     if hints.shapes is None:
         assumptions += of_inputs(model)
-    findings = (*findings_of(evidence), *unmet(model, hints.settings))
+    findings = (*findings_of(evidence), *unmet(model, form, hints.settings))
     # What does not say who wrote it is of Keras 3, where it lists no layers, and not of Keras 1
     writer = artifact.writer if artifact.lists_layers else dialect
     return Inferred(artifact.replace(model=model, dialect=dialect, writer=writer), tuple(assumptions), findings)

@@ -217,6 +217,14 @@ def test_a_setting_of_no_layer_is_named() -> None:
     assert "'strides'" in said[1]
 
 
+def test_a_setting_that_the_weights_contradict_is_named_and_no_other() -> None:
+    settings = {"dense_1.units": 7, "dense_2.units": 16, "dense_2.activation": "leaky_relu@0.3"}
+    said = [f.message for f in infer(MLP, Hints(settings=settings)).findings if f.code == "setting_unused"]
+    assert len(said) == 1
+    assert "'dense_1.units'" in said[0]
+    assert "16" in said[0]
+
+
 def test_a_task_decides_the_last_activation() -> None:
     found = {
         task: layers(infer(MLP, Hints(task=task)))[-1].config["activation"] for task in ("classification", "regression")
